@@ -1,0 +1,1 @@
+"""Executors of magnus for one machine."""

@@ -1,0 +1,1 @@
+"""Run logs, catalogs, secrets and experiment trackers of magnus."""
