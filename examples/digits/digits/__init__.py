@@ -1,0 +1,1 @@
+"""The steps of the digits pipeline: handwritten digits in, a chosen and evaluated classifier out."""

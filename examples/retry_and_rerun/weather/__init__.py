@@ -1,0 +1,1 @@
+"""The steps of a small pipeline that meets a flaky service and a file with a hole in it."""

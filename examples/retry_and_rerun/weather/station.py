@@ -1,0 +1,30 @@
+"""A weather station that is as unreliable as a real one, but predictably so."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+STATION = Path("station")
+"""What the station measured. It stands for a remote service: magnus neither stores nor restores it."""
+
+_REQUESTS = Path(".station_requests")
+
+
+class StationBusyError(ConnectionError):
+    """The station did not answer; it will when it is asked again."""
+
+
+def download(name: str, target: Path) -> None:
+    """Copy the readings of the station *name* to *target*, counting the requests in `.station_requests`.
+
+    Raises:
+        StationBusyError: At the first request that this working directory has seen.
+    """
+    requests = 1 + (int(_REQUESTS.read_text(encoding="utf-8")) if _REQUESTS.exists() else 0)
+    _REQUESTS.write_text(f"{requests}\n", encoding="utf-8")
+    if requests == 1:
+        message = "the station is busy"
+        raise StationBusyError(message)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(STATION / f"{name}.csv", target)
