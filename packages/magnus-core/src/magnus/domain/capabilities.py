@@ -1,0 +1,93 @@
+"""What executors and services can do, as data, so that a verdict can be drawn for any pair of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class ServiceKind(StrEnum):
+    """The four services that an executor works with."""
+
+    RUN_LOG_STORE = "run_log_store"
+    CATALOG = "catalog"
+    SECRETS = "secrets"
+    EXPERIMENT_TRACKER = "experiment_tracker"
+
+
+class Placement(StrEnum):
+    """Where a step runs, seen from the process that traverses the graph."""
+
+    SAME_PROCESS = "same-process"
+    SAME_HOST = "same-host"
+    """Another process of the same machine, with the same file system."""
+    CONTAINER = "container"
+    """The same machine, but another file system and network."""
+    REMOTE = "remote"
+
+
+class Reach(StrEnum):
+    """How far away a service can be used from."""
+
+    PROCESS = "process"
+    HOST = "host"
+    NETWORK = "network"
+
+
+class Feature(StrEnum):
+    """What a dag may ask of an executor."""
+
+    PARALLEL = "parallel"
+    MAP = "map"
+    DAG = "dag"
+    AS_IS = "as-is"
+    ON_FAILURE = "on_failure"
+    RETRY = "retry"
+    BACKOFF = "backoff"
+    RETRY_ON = "retry_on"
+    TIMEOUT = "timeout"
+    MAX_TIME = "max_time"
+    MAX_CONCURRENCY = "max_concurrency"
+    RESOURCES = "resources"
+    CATALOG = "catalog"
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutorCapabilities:
+    """What an executor, with given options, can do.
+
+    Attributes:
+        placement: Where steps run.
+        concurrent_branches: Whether branches can run at the same time.
+        refused_features: Features that would silently mean something else here, each with the reason and the remedy;
+            every feature that is not named is supported.
+        task_types: The task types that can run, None for all that are installed.
+    """
+
+    placement: Placement
+    concurrent_branches: bool = False
+    refused_features: Mapping[Feature, str] = field(default_factory=dict)
+    task_types: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceCapabilities:
+    """What a service, with given options, can do.
+
+    Attributes:
+        reach: From how far it can be used.
+        concurrent_writers: Whether several processes may write to one run at once with nothing lost.
+        persistent: Whether what it holds outlives the process.
+        credentials: What must be present where steps run, in words a person can act on.
+        inert: Whether it does nothing at all, so that reach and writers do not matter.
+    """
+
+    reach: Reach
+    concurrent_writers: bool = True
+    persistent: bool = True
+    credentials: tuple[str, ...] = ()
+    inert: bool = False

@@ -1,0 +1,66 @@
+"""One attempt at one step, as an executor sees it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from magnus.domain.nodes import Node
+    from magnus.domain.run_log import Status
+
+MapVariable = tuple[tuple[str, Any], ...]
+"""The items of the maps around a step, outermost first: (`iterate_as`, value)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What an executor is asked to run.
+
+    Attributes:
+        run_id: The run.
+        step_name: The step's internal name.
+        node: Its definition.
+        attempt_number: Counted from 1; with *run_id* and *step_name* it names the job, so that a job asked for twice
+            can be recognised.
+        map_variable: The items of the maps around it.
+        options: The executor's options for this node: overrides and placeholders resolved, validated.
+        command: `magnus execute_single_node ...` as an argument vector, for compute that starts a process of its own.
+    """
+
+    run_id: str
+    step_name: str
+    node: Node
+    attempt_number: int
+    map_variable: MapVariable = ()
+    options: Any = None
+    command: tuple[str, ...] = ()
+
+    @property
+    def timeout_seconds(self) -> float | None:
+        """How long the attempt may take."""
+        return self.node.timeout_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class JobEnd:
+    """How a job that had been triggered came to its end.
+
+    Attributes:
+        job: What was asked for.
+        status: `SUCCESS` or `FAIL`. The run log decides where the step recorded its own end; this is for jobs that
+            could not.
+        message: The cause, in one sentence, when it failed.
+        exit_code: Of the process; None where there was none.
+        failure: A name for `retry_on`: `timeout`, `exit:137`, or empty.
+        environment: Facts about where it ran, for the run log.
+    """
+
+    job: Job
+    status: Status
+    message: str = ""
+    exit_code: int | None = None
+    failure: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)

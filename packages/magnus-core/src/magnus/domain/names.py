@@ -1,0 +1,91 @@
+"""Names of steps, branches and runs: the one place that joins, splits and encodes them.
+
+A step's internal name is a dotted path with an odd number of parts (`step`, `step.branch.child`), a branch's has an even
+number (`step.branch`); the graph of the whole run is the branch named `""`. Node names therefore hold no dot, and no `%`,
+which begins an encoded character in the name of a map branch.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+from urllib.parse import unquote
+
+ROOT_BRANCH = ""
+"""The internal name of the outermost graph."""
+
+DAG_BRANCH = "dag"
+"""The name of the only branch of a dag node."""
+
+_JSON_MARK = "%="
+_NEEDS_ENCODING = re.compile(r"[%./\\\x00-\x1f\x7f]|^\s|\s$")
+_RUN_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+
+
+def step_name(branch: str, name: str) -> str:
+    """Return the internal name of the step *name* in the branch with the internal name *branch*."""
+    return f"{branch}.{name}" if branch else name
+
+
+def branch_name(step: str, name: str) -> str:
+    """Return the internal name of the branch *name* of the composite step with the internal name *step*."""
+    return f"{step}.{name}"
+
+
+def split(internal_name: str) -> tuple[str, ...]:
+    """Return the parts of an internal name, outermost first; none for the root branch."""
+    return tuple(internal_name.split(".")) if internal_name else ()
+
+
+def parent(internal_name: str) -> str:
+    """Return what holds *internal_name*: the branch of a step, or the step of a branch."""
+    return internal_name.rpartition(".")[0]
+
+
+def short_name(internal_name: str) -> str:
+    """Return the last part of an internal name."""
+    return internal_name.rpartition(".")[2]
+
+
+def node_name_problem(name: str) -> str | None:
+    """Return what is wrong with *name* as the name of a node or branch, or None."""
+    if not name.strip():
+        return "a name must not be empty"
+    if "." in name or "%" in name:
+        return f"the name {name!r} holds '.' or '%', which separate and encode the parts of a step's name; leave them out"
+    if not name.isprintable():
+        return f"the name {name!r} holds a character that cannot be printed; leave it out"
+    return None
+
+
+def run_id_problem(run_id: str) -> str | None:
+    """Return what is wrong with *run_id*, or None; a run id becomes part of paths and object keys."""
+    if _RUN_ID.fullmatch(run_id):
+        return None
+    return (
+        f"the run id {run_id!r} cannot be used: it takes 1 to 128 letters, digits, '_', '-' and '.', "
+        "and does not begin with '-' or '.'"
+    )
+
+
+def encode_map_value(value: Any) -> str:
+    """Return the branch name for a value that a map iterates over; `decode_map_value` gives the value back.
+
+    A plain string is its own name. In other strings the characters that have a meaning in names or paths are
+    percent-encoded; any other JSON value, and the empty string, is its compact JSON text behind `%=`, encoded in the same way.
+    """
+    if isinstance(value, str) and value:
+        return _percent(value)
+    return _JSON_MARK + _percent(json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False))
+
+
+def decode_map_value(name: str) -> Any:
+    """Return the value whose branch is called *name*."""
+    if name.startswith(_JSON_MARK):
+        return json.loads(unquote(name[len(_JSON_MARK) :]))
+    return unquote(name)
+
+
+def _percent(text: str) -> str:
+    return _NEEDS_ENCODING.sub(lambda match: "".join(f"%{byte:02X}" for byte in match.group().encode()), text)

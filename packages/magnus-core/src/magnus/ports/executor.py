@@ -1,0 +1,169 @@
+"""The ports for executors: those that run steps, and those that hand the dag over to an orchestrator."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from magnus.domain.capabilities import ExecutorCapabilities
+    from magnus.domain.graph import Graph
+    from magnus.domain.jobs import Job, JobEnd
+    from magnus.domain.run_log import CodeIdentity, Status
+
+
+@dataclass(frozen=True, slots=True)
+class CommonOptions:
+    """What every executor's options have; adapters extend it.
+
+    Attributes:
+        enable_parallel: Whether branches and map items run at the same time.
+        placeholders: What a key of a node's `executor_config` without a value stands for.
+    """
+
+    enable_parallel: bool = False
+    placeholders: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ComputeNeeds:
+    """What a service needs in the compute environment, as found by an integration.
+
+    Attributes:
+        mounts: Host path to (path inside, whether it is read-only).
+        environment: Variables; never a secret.
+        permissions: What the compute's identity must be allowed, in the words of its platform.
+    """
+
+    mounts: Mapping[str, tuple[str, bool]] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    permissions: Sequence[str] = ()
+
+
+class StepRunner(Protocol):
+    """What the core lends an executor: ways to run one attempt of a step, here or in another process of this host."""
+
+    def __call__(self, job: Job) -> Status:
+        """Run *job* in this process, record it, and return how it ended. Never raises for a failure of the step."""
+
+    @property
+    def worker_command(self) -> tuple[str, ...]:
+        """The argument vector of a process that runs jobs one after another.
+
+        It is given one connected stream socket, whose file descriptor number is appended as the last argument, and
+        speaks `multiprocessing.connection` on it: first it receives `worker_preamble`, then a `Job`, answers each with
+        its `Status`, and ends at end of file, together with its whole process group.
+        """
+
+    @property
+    def worker_preamble(self) -> bytes:
+        """What a worker must be told first."""
+
+    @property
+    def output_descriptors(self) -> tuple[int, int]:
+        """The file descriptors of the real stdout and stderr, for child processes that prefix their own lines."""
+
+
+class Executor(ABC):
+    """Where the work of a step is done. The engine decides what runs next, an executor only where."""
+
+    Options: ClassVar[type[Any]] = CommonOptions
+
+    def __init__(self, options: Any = None) -> None:
+        """Keep *options*, or the defaults. Starts nothing."""
+        self.options = self.Options() if options is None else options
+
+    @classmethod
+    @abstractmethod
+    def capabilities(cls, options: Any) -> ExecutorCapabilities:
+        """Say what the executor can do with *options*, without touching any compute."""
+
+    def close(self) -> None:  # noqa: B027 - a default, not an omission
+        """Let go of everything. Called once, after the run; nothing is called after it."""
+
+
+class InteractiveExecutor(Executor):
+    """An executor with which magnus itself traverses the graph.
+
+    All methods are called from one thread: the one that traverses.
+    """
+
+    @property
+    def max_concurrent_jobs(self) -> int:
+        """How many jobs may be triggered and not yet ended; 1 for an executor that runs steps one after another."""
+        return 1
+
+    def prepare_for_graph_execution(  # noqa: B027 - a default, not an omission
+        self, graph: Graph, run_id: str, needs: Sequence[ComputeNeeds]
+    ) -> None:
+        """Get ready, after every check passed and before the first step.
+
+        Args:
+            graph: What will be traversed.
+            run_id: The run.
+            needs: What the services need where steps run.
+
+        Raises:
+            ServiceError: The compute cannot be used; nothing was started.
+        """
+
+    def prepare_for_node_execution(self, job: Job) -> None:  # noqa: B027 - a default, not an omission
+        """Get ready inside the compute environment, before an attempt. Raises like `prepare_for_graph_execution`."""
+
+    def add_code_identities(self, job: Job) -> list[CodeIdentity]:  # noqa: ARG002 - for those who override
+        """Return the identities of the code that *job* will run, besides the project's own (git), which the core adds."""
+        return []
+
+    @abstractmethod
+    def trigger_job(self, job: Job, run_here: StepRunner) -> Status:
+        """Start *job* and report how far it got.
+
+        Called again for the same job (same run, step and attempt) it must not start it twice.
+
+        Args:
+            job: One attempt at one step.
+            run_here: Runs it in this process, for executors that need no other, or lends a worker process.
+
+        Returns:
+            SUCCESS or FAIL if the attempt has ended, TRIGGERED if `wait_for_jobs` will tell.
+
+        Raises:
+            JobSubmissionError: The compute refused the job and nothing was started.
+        """
+
+    def trigger_jobs(self, jobs: Sequence[Job], run_here: StepRunner) -> list[Status]:
+        """Start several jobs that differ only in their innermost map item; may be overridden to submit them as one."""
+        return [self.trigger_job(job, run_here) for job in jobs]
+
+    def wait_for_jobs(self, timeout_seconds: float | None) -> list[JobEnd]:
+        """Wait until at least one triggered job has ended, or the time is over; return those that ended.
+
+        A job whose state cannot be read is not still running: after retries with growing pauses it ends as FAIL.
+        Executors that never return TRIGGERED need not override this.
+        """
+        raise NotImplementedError
+
+    def stop_jobs(self) -> None:  # noqa: B027 - a default, not an omission
+        """Stop every job that is still running, with all its processes; called when the run is interrupted."""
+
+
+class OrchestrationExecutor(Executor):
+    """An executor that renders the graph in the language of an orchestrator, which then calls magnus for each node."""
+
+    default_output: ClassVar[str]
+    """The file that is written where the user names none."""
+
+    @abstractmethod
+    def render(self, graph: Graph, file: str) -> str:
+        """Return the orchestrator's own definition of *graph*; equal input gives equal text.
+
+        Args:
+            graph: The checked pipeline.
+            file: The pipeline file, as the nodes are to name it.
+
+        Raises:
+            ConfigurationError: The target cannot express something; names node, feature and target.
+        """

@@ -1,0 +1,54 @@
+"""The port for types of nodes."""
+
+from __future__ import annotations
+
+from abc import ABC
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from magnus.domain.graph import Graph
+    from magnus.domain.nodes import Node
+    from magnus.domain.parameters import Values
+
+
+class Role(StrEnum):
+    """What the traversal does with a node."""
+
+    WORK = "work"
+    """Runs its task, as a job of the executor."""
+    PASS = "pass"  # noqa: S105 - not a password
+    """Runs nothing and succeeds."""
+    TERMINAL = "terminal"
+    """Closes its graph."""
+    COMPOSITE = "composite"
+    """Walks the graphs that it holds, then joins them."""
+
+
+class NodeType(ABC):
+    """How nodes of one type are written and what they mean. Stateless."""
+
+    role: ClassVar[Role]
+
+    keys: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """The keys a node of this type takes besides the common ones, each with the JSON Schema of its value."""
+
+    required: ClassVar[Sequence[str]] = ()
+    """Those of them that must be there."""
+
+    takes_other_keys: ClassVar[bool] = False
+    """Whether any further key is kept as it is."""
+
+    def fan_out(self, node: Node, parameters: Values) -> Sequence[tuple[str, Graph, tuple[str, Any] | None]]:
+        """Return the branches of a composite node, in declared order: name, graph, and the map item if there is one.
+
+        Raises:
+            ExecutionError: The branches cannot be told from *parameters*; the step fails with the message.
+        """
+        raise NotImplementedError
+
+    def fan_in(self, node: Node, outputs: Sequence[tuple[str, Values]]) -> tuple[Values, list[str]]:
+        """Join what the branches put into the parameters, in declared order; return also what a reader should know."""
+        raise NotImplementedError

@@ -1,0 +1,1 @@
+"""Back ends of one port, one to a file."""
