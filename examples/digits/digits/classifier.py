@@ -31,13 +31,16 @@ class Classifier:
     @classmethod
     def fit(cls, features: NDArray[Any], labels: NDArray[Any], regularisation: float) -> Classifier:
         """Train on *features* (images x features); a larger *regularisation* keeps the weights smaller."""
-        # Of the solvers this one is quick on small matrices even where the linear algebra library starts many threads.
-        model = LogisticRegression(C=1.0 / regularisation, solver="newton-cg", max_iter=1000).fit(features, labels)
+        # This solver stays quick on small matrices where the linear algebra library starts many threads.
+        model = LogisticRegression(C=1.0 / regularisation, solver="newton-cg", max_iter=1000)
+        model.fit(features, labels)
         return cls(model.coef_, model.intercept_, model.classes_)
 
     def predict(self, features: NDArray[Any]) -> NDArray[np.int64]:
         """Give each row of *features* its most probable label."""
-        return self.classes[np.argmax(features @ self.weights.T + self.offsets, axis=1)]
+        most_probable = np.argmax(features @ self.weights.T + self.offsets, axis=1)
+        labels: NDArray[np.int64] = self.classes[most_probable]
+        return labels
 
     def accuracy(self, features: NDArray[Any], labels: NDArray[Any]) -> float:
         """Return the share of *features* that get the label in *labels*, between 0 and 1."""

@@ -27,8 +27,7 @@ def load_and_split(seed: int, validation_fraction: float, test_fraction: float) 
         ValueError: The two fractions leave nothing to train on.
     """
     if not 0 < validation_fraction + test_fraction < 1:
-        message = f"validation ({validation_fraction}) and test ({test_fraction}) must leave a part to train on"
-        raise ValueError(message)
+        raise ValueError(f"fractions {validation_fraction} and {test_fraction} leave nothing to train on")
     digits = load_digits()
     order = np.random.default_rng(seed).permutation(len(digits.target))
     validation_size = round(len(order) * validation_fraction)

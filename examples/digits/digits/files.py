@@ -11,14 +11,12 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from numpy.typing import NDArray
-
 DATA_FOLDER = Path("data")
 """The compute data folder: magnus brings files from the catalog here, and stores from here what a step puts."""
 
 
-def write_arrays(name: str, **arrays: NDArray[Any]) -> None:
-    """Write *arrays* to the file *name* of the data folder, replacing it.
+def write_arrays(name: str, /, **arrays: Any) -> None:
+    """Write NumPy *arrays* to the file *name* of the data folder, replacing it.
 
     The format stores no time of writing, so equal arrays give equal bytes, and the catalog keeps them once.
     """
@@ -27,8 +25,8 @@ def write_arrays(name: str, **arrays: NDArray[Any]) -> None:
         np.savez(file, **arrays)
 
 
-def read_arrays(name: str) -> dict[str, NDArray[Any]]:
-    """Read every array of the file *name* of the data folder."""
+def read_arrays(name: str) -> dict[str, Any]:
+    """Read every NumPy array of the file *name* of the data folder."""
     with np.load(DATA_FOLDER / name, allow_pickle=False) as archive:
         return {key: archive[key] for key in archive.files}
 

@@ -6,11 +6,11 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
-from magnus import track_this
 
 from digits.classifier import Classifier
 from digits.files import read_arrays, write_arrays, write_json
 from digits.training import Score
+from magnus import track_this
 
 
 def select_best(scores: list[list[Score]]) -> dict[str, Any]:
@@ -46,9 +46,9 @@ def evaluate(best: Score, minimum_accuracy: float) -> dict[str, Any]:
     accuracy = float(np.mean(predicted == labels))
     track_this(test_accuracy=accuracy)
     if accuracy < minimum_accuracy:
-        message = f"test accuracy {accuracy:.3f} is below the minimum of {minimum_accuracy:.3f}"
-        raise ValueError(message)
+        raise ValueError(f"test accuracy {accuracy:.3f} is below the minimum of {minimum_accuracy:.3f}")
 
     write_arrays("predictions.npz", predicted=predicted, labels=labels)
-    write_json("evaluation.json", {"model": best.model_dump(), "images": len(labels), "test_accuracy": accuracy})
+    evaluation = {"model": best.model_dump(), "images": len(labels), "test_accuracy": accuracy}
+    write_json("evaluation.json", evaluation)
     return {"test_accuracy": accuracy}

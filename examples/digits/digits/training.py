@@ -1,15 +1,15 @@
-"""What happens for each item of the map: train with one strength of regularisation, then score on the validation split."""
+"""One item of the map: train with one strength of regularisation, then score on the validation split."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from magnus import track_this
 from pydantic import BaseModel
 
 from digits.classifier import Classifier
 from digits.features import FEATURE_SETS
 from digits.files import read_arrays
+from magnus import get_from_catalog, put_in_catalog, track_this
 
 
 class Score(BaseModel):
@@ -29,11 +29,17 @@ class Score(BaseModel):
 
 
 def train(regularisation: float) -> None:
-    """Train one classifier on each feature set and write it to `models/<feature set>-<regularisation>.npz`."""
+    """Train one classifier on each feature set and put it in the catalog.
+
+    The items of a map may share a data folder. A pattern in the pipeline, such as `put: [models/*]`, would therefore
+    take what the other items have left there, too; here each item puts its own files by name.
+    """
     labels = read_arrays("split.npz")["train_labels"]
     for feature_set in FEATURE_SETS:
         features = read_arrays(f"features/{feature_set}.npz")["train"]
-        Classifier.fit(features, labels, regularisation).save(_model_file(feature_set, regularisation))
+        model_file = _model_file(feature_set, regularisation)
+        Classifier.fit(features, labels, regularisation).save(model_file)
+        put_in_catalog(model_file)
 
 
 def score(regularisation: float) -> dict[str, Any]:
@@ -47,10 +53,16 @@ def score(regularisation: float) -> dict[str, Any]:
     for feature_set in FEATURE_SETS:
         features = read_arrays(f"features/{feature_set}.npz")["validation"]
         model_file = _model_file(feature_set, regularisation)
+        get_from_catalog(model_file)
         accuracy = Classifier.load(model_file).accuracy(features, labels)
         track_this(**{f"{feature_set}_validation_accuracy": accuracy})
         scores.append(
-            Score(feature_set=feature_set, regularisation=regularisation, accuracy=accuracy, model_file=model_file)
+            Score(
+                feature_set=feature_set,
+                regularisation=regularisation,
+                accuracy=accuracy,
+                model_file=model_file,
+            )
         )
     return {"scores": [item.model_dump() for item in scores]}
 

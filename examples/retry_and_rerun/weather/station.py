@@ -24,7 +24,6 @@ def download(name: str, target: Path) -> None:
     requests = 1 + (int(_REQUESTS.read_text(encoding="utf-8")) if _REQUESTS.exists() else 0)
     _REQUESTS.write_text(f"{requests}\n", encoding="utf-8")
     if requests == 1:
-        message = "the station is busy"
-        raise StationBusyError(message)
+        raise StationBusyError("the station is busy")
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(STATION / f"{name}.csv", target)

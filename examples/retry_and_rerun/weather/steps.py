@@ -9,7 +9,6 @@ from statistics import fmean
 from typing import Any, Literal
 
 from magnus import track_this
-
 from weather.station import download
 
 READINGS = Path("data/readings")
