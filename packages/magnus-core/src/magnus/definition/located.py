@@ -6,7 +6,7 @@ from array import array
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 _COLUMN_BITS = 32
 _COLUMN_MASK = (1 << _COLUMN_BITS) - 1
@@ -68,6 +68,10 @@ class LocatedDict(dict[str, Any]):
         """Return the packed places of a present *key* and of its value."""
         index = 1 + 2 * self._index(key)
         return self._places[index], self._places[index + 1]
+
+    def packed_places(self) -> Iterator[tuple[int, int]]:
+        """Go through the packed places of each key and its value, in the order of the keys."""
+        return zip(self._places[1::2], self._places[2::2], strict=True)
 
     @property
     def position(self) -> Position:

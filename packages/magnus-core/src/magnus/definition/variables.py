@@ -61,7 +61,7 @@ class UnsetVariable:
 
     def message(self) -> str:
         """Say what is missing and what would do."""
-        return f"the variable ${{{self.name}}} has no value; set the environment variable {PREFIX}{self.name}"
+        return unset_message(self.name)
 
 
 class Variables:
@@ -96,6 +96,16 @@ class Variables:
         result = _VARIABLE.sub(value_of, text)
         whole = _VARIABLE.fullmatch(text) is not None and not unset and not broken
         return Expansion(result, whole, tuple(unset), tuple(broken))
+
+
+def unset_message(name: str) -> str:
+    """Say that *name* has no value and what would do."""
+    return f"the variable ${{{name}}} has no value; set the environment variable {PREFIX}{name}"
+
+
+def broken_message(name: str) -> str:
+    """Say that the value of *name* is not text and what would do."""
+    return f"the environment variable {PREFIX}{name} holds bytes that are not UTF-8; set it to text"
 
 
 def is_encodable(text: str) -> bool:

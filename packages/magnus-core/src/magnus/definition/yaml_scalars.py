@@ -5,16 +5,16 @@ A timestamp stays text, as it is written: parameters and configuration are JSON 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from yaml.constructor import SafeConstructor
 from yaml.nodes import ScalarNode
 from yaml.resolver import Resolver
 
 _TAG = "tag:yaml.org,2002:"
-_TEXT_TAGS = frozenset({_TAG + "str", _TAG + "timestamp", _TAG + "merge", _TAG + "value"})
+_TEXT_TAGS = frozenset({_TAG + "str", _TAG + "timestamp", _TAG + "merge", _TAG + "value", _TAG + "yaml"})
+"""The last three are what plain `<<`, `=` and `*` resolve to; outside a mapping's keys they are text."""
 _VALUE_TAGS = frozenset({_TAG + "null", _TAG + "bool", _TAG + "int", _TAG + "float"})
-_CONTAINER_TAGS = {dict: _TAG + "map", list: _TAG + "seq"}
 
 MERGE_KEY = "<<"
 
@@ -50,7 +50,7 @@ class ScalarReader:
         self._rules = _Rules()
         self._memo: dict[str, Any] = {}
 
-    def plain(self, text: str) -> Any:  # noqa: ANN401 - any JSON scalar
+    def plain(self, text: str) -> Any:
         """Return the value of an unquoted scalar without a tag.
 
         Raises:
@@ -59,21 +59,25 @@ class ScalarReader:
         try:
             return self._memo[text]
         except KeyError:
-            value = self._construct(self._rules.resolve(ScalarNode, text, (True, False)), text)
+            value = self._construct(self._resolve(text), text)
         if len(text) <= self._MEMO_TEXT_LENGTH and len(self._memo) < self._MEMO_SIZE:
             self._memo[text] = value
         return value
 
-    def tagged(self, tag: str, text: str) -> Any:  # noqa: ANN401 - any JSON scalar
-        """Return the value of a scalar with an explicit *tag*; `!` alone means text.
+    def tagged(self, tag: str, text: str) -> Any:
+        """Return the value of a scalar with an explicit *tag*.
 
         Raises:
             UnknownTagError: The tag is none of null, bool, int, float, str and timestamp.
             ScalarValueError: The text is not of the type that the tag names.
         """
-        return text if tag == "!" else self._construct(tag, text)
+        return self._construct(tag, text)
 
-    def _construct(self, tag: str, text: str) -> Any:  # noqa: ANN401 - any JSON scalar
+    def _resolve(self, text: str) -> str:
+        tag: str = self._rules.resolve(ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]
+        return tag
+
+    def _construct(self, tag: str, text: str) -> Any:
         if tag in _TEXT_TAGS:
             return text
         if tag not in _VALUE_TAGS:
@@ -81,13 +85,13 @@ class ScalarReader:
         try:
             return SafeConstructor.yaml_constructors[tag](self._rules, ScalarNode(tag, text))
         except (ValueError, OverflowError, LookupError) as exc:
-            # PyYAML's constructors trust that the text matched the pattern of the type; `!!int x`, `!!bool x`, `!!int ""` do not.
+            # PyYAML's constructors trust the text to match the pattern of its type; with an explicit tag it need not.
             raise ScalarValueError(tag.removeprefix(_TAG)) from exc
 
 
-def is_container_tag(kind: type, tag: str | None) -> bool:
-    """Tell whether *tag* may stand before a container of *kind* (dict or list)."""
-    return tag in (None, "!", _CONTAINER_TAGS[kind])
+def is_container_tag(kind: Literal["map", "seq"], tag: str | None) -> bool:
+    """Tell whether *tag* may stand before a container of *kind*."""
+    return tag in (None, "!", _TAG + kind)
 
 
 def shown_tag(tag: str) -> str:
