@@ -66,7 +66,7 @@ class LocatedDict(dict[str, Any]):
 
     def places_of(self, key: str) -> tuple[int, int]:
         """Return the packed places of a present *key* and of its value."""
-        index = 1 + 2 * self._index(key)
+        index = 1 + 2 * self.index_of(key)
         return self._places[index], self._places[index + 1]
 
     def packed_places(self) -> Iterator[tuple[int, int]]:
@@ -86,15 +86,16 @@ class LocatedDict(dict[str, Any]):
         """Return where the value of *key* begins; where the mapping begins if it has no such key."""
         return unpack(self.places_of(key)[1]) if self._knows(key) else self.position
 
-    def _knows(self, key: str) -> bool:
-        return key in self and len(self._places) > 2 * self._index(key) + 2
-
-    def _index(self, key: str) -> int:
+    def index_of(self, key: str) -> int:
+        """Return how many keys stand before a present *key*."""
         if len(self) <= _SCAN_LIMIT:
             return next(index for index, name in enumerate(self) if name == key)
         if self._order is None or len(self._order) != len(self):
             self._order = {name: index for index, name in enumerate(self)}
         return self._order[key]
+
+    def _knows(self, key: str) -> bool:
+        return key in self and len(self._places) > 2 * self.index_of(key) + 2
 
 
 class LocatedList(list[Any]):

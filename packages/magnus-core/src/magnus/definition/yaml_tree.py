@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from magnus.definition.variables import Variables
 
 BASE_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""The parser: libyaml's where PyYAML was built with it, else the one in Python, some thirty times slower."""
+"""The parser: libyaml's where PyYAML was built with it, else the one in Python, some five times slower."""
 
 EXPANSION_LIMIT = 1_000_000
 """How many values the aliases of one document may stand for, each 64 characters of text counted as one more.
@@ -351,9 +351,8 @@ class _Builder:
         frame = self._frame
         if key is not _DROPPED:
             key = self._names.setdefault(key, key)
-            if key in frame.value:
-                index = next(index for index, name in enumerate(frame.value) if name == key)
-                first = unpack(frame.places[1 + 2 * index])
+            if type(frame.value) is LocatedDict and key in frame.value:
+                first = unpack(frame.places[1 + 2 * frame.value.index_of(key)])
                 self._refuse(
                     place, f"the key {_shown(key)} is there twice, first at {first}; remove or rename one"
                 )
