@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+TEMPORARY_PREFIX = ".magnus-tmp-"
+"""A file in a compute data folder whose name begins so is being brought, or was left by a killed process; it is never put."""
+
 
 @dataclass(frozen=True, slots=True)
 class CatalogEntry:

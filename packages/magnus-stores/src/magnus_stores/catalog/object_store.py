@@ -1,0 +1,278 @@
+"""Contents by their SHA-256, each stored once as a read-only file."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import stat
+from itertools import count
+from typing import TYPE_CHECKING
+
+from magnus_stores.catalog.copying import (
+    COPY_MODE,
+    copy_descriptor,
+    hash_descriptor,
+    hash_if_equal,
+    write_all,
+)
+from magnus_stores.catalog.run_index import Content
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Iterator
+
+SMALL_BYTES = 1 << 20
+"""A content of at most this size is read whole; more would be worth a second thread and constant memory."""
+
+_OBJECT_MODE = 0o444
+_READ = os.O_RDONLY | os.O_CLOEXEC
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+
+
+class CorruptContentError(Exception):
+    """What is stored does not match its hash."""
+
+
+class ObjectStore:
+    """A folder of contents.
+
+    ```text
+    ab/abcdef...     a content, in the folder named after the first two digits of its hash
+    tmp/...          what is being written; moved to its place when it is whole
+    sizes/12345678   says that a large content of this many bytes has been stored
+    ```
+    """
+
+    def __init__(self, root: str) -> None:
+        """Open nothing yet."""
+        self.root = root
+        self._token = os.urandom(8).hex()
+        self._counter = count()
+
+    def path_of(self, data_hash: str) -> str:
+        """Return where a content lies, or would lie."""
+        return f"{self.root}/{data_hash[:2]}/{data_hash}"
+
+    def temporary_path(self) -> str:
+        """Return a path that no one else writes to, on the same file system as the contents."""
+        # The process id, because a forked process has the token and the counter of its parent.
+        return f"{self.root}/tmp/{self._token}-{os.getpid()}-{next(self._counter)}"
+
+    def add(self, source: str) -> Content:
+        """Store the regular file *source* unless its content is there; that of a large file is read in blocks."""
+        # Without O_NONBLOCK a named pipe would keep us here for ever.
+        descriptor = os.open(source, _READ | os.O_NONBLOCK)
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise OSError(None, "not a regular file", source)
+            if status.st_size <= SMALL_BYTES:
+                data = os.read(descriptor, SMALL_BYTES + 1)
+                if len(data) <= SMALL_BYTES:
+                    return self._add_small(data)
+                os.lseek(descriptor, 0, os.SEEK_SET)
+            return self._add_large(descriptor, status.st_size)
+        finally:
+            os.close(descriptor)
+
+    def bring(self, content: Content, target: str, temporary: str) -> None:
+        """Make *target* an ordinary file with the content, by way of *temporary* in the same folder.
+
+        A target that holds the content already is left as it is: then nothing is written, but all is still verified.
+
+        Raises:
+            FileNotFoundError: The content is not stored, or the folder of *target* does not exist.
+            CorruptContentError: What is stored does not match the hash.
+        """
+        source = os.open(self.path_of(content.data_hash), _READ)
+        try:
+            if content.size <= SMALL_BYTES:
+                _bring_small(source, content, target, temporary)
+            else:
+                _bring_large(source, content, target, temporary)
+        finally:
+            os.close(source)
+
+    def copy(self, data_hash: str, target: str) -> None:
+        """Put a read-only copy of a content at *target*, for places that no link can lead to."""
+        temporary = self.temporary_path()
+        shutil.copyfile(self.path_of(data_hash), temporary)
+        os.chmod(temporary, _OBJECT_MODE)
+        os.replace(temporary, target)
+
+    def problem(self, content: Content) -> str | None:
+        """Return what is wrong with a content as it is stored, or None."""
+        try:
+            descriptor = os.open(self.path_of(content.data_hash), _READ)
+        except FileNotFoundError:
+            return "its content is missing"
+        try:
+            found, size = hash_descriptor(descriptor)
+        finally:
+            os.close(descriptor)
+        if found == content.data_hash:
+            return None
+        return f"its content ({size} bytes) does not match its hash {content.data_hash}; it hashes to {found}"
+
+    def unneeded(self, needed: Container[str]) -> Iterator[tuple[str, int]]:
+        """Yield the path and the bytes of every content whose hash is not among the *needed*."""
+        for bucket in _scan(self.root):
+            if len(bucket.name) == 2:  # noqa: PLR2004 - the digits of a bucket
+                for item in _scan(bucket.path):
+                    if item.name not in needed:
+                        yield item.path, item.stat().st_size
+
+    def tidy(self) -> None:
+        """Remove what killed writes left; the caller keeps every writer away."""
+        shutil.rmtree(f"{self.root}/tmp", ignore_errors=True)
+
+    def _add_small(self, data: bytes) -> Content:
+        content = Content(hashlib.sha256(data).hexdigest(), len(data))
+        if not self._has(content):
+            self._store(content, lambda target: write_all(target, data))
+        return content
+
+    def _add_large(self, source: int, size: int) -> Content:
+        # Only where a content of this size is known can it be there already: then a reading tells, and no byte is moved.
+        # Otherwise one pass both hashes and copies.
+        if os.path.exists(self._size_mark(size)):
+            content = Content(*hash_descriptor(source))
+            if self._has(content):
+                return content
+            os.lseek(source, 0, os.SEEK_SET)
+        temporary = self._create_temporary()
+        path, target = temporary
+        try:
+            try:
+                # What counts is what was copied: the file may have changed since it was hashed.
+                content = Content(*copy_descriptor(source, target))
+            finally:
+                os.close(target)
+            self._mark_size(content.size)
+            if not self._has(content):
+                self._move(path, content)
+        finally:
+            _remove(path)
+        return content
+
+    def _store(self, content: Content, write: Callable[[int], None]) -> None:
+        path, target = self._create_temporary()
+        try:
+            try:
+                write(target)
+            finally:
+                os.close(target)
+            self._move(path, content)
+        except BaseException:
+            _remove(path)
+            raise
+
+    def _has(self, content: Content) -> bool:
+        # The size is looked at because it is free, and finds what a power failure cut off.
+        try:
+            return os.stat(self.path_of(content.data_hash)).st_size == content.size
+        except FileNotFoundError:
+            return False
+
+    def _create_temporary(self) -> tuple[str, int]:
+        path = self.temporary_path()
+        try:
+            return path, os.open(path, _CREATE, _OBJECT_MODE)
+        except FileNotFoundError:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            return path, os.open(path, _CREATE, _OBJECT_MODE)
+
+    def _move(self, temporary: str, content: Content) -> None:
+        path = self.path_of(content.data_hash)
+        try:
+            os.rename(temporary, path)
+        except FileNotFoundError:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            os.rename(temporary, path)
+
+    def _size_mark(self, size: int) -> str:
+        return f"{self.root}/sizes/{size}"
+
+    def _mark_size(self, size: int) -> None:
+        mark = self._size_mark(size)
+        os.makedirs(os.path.dirname(mark), exist_ok=True)
+        os.close(os.open(mark, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666))
+
+
+def _bring_small(source: int, content: Content, target: str, temporary: str) -> None:
+    data = os.read(source, SMALL_BYTES + 1)
+    if hashlib.sha256(data).hexdigest() != content.data_hash:
+        raise CorruptContentError
+    current = _open_changeable(target, content.size)
+    if current is not None:
+        try:
+            if os.read(current, SMALL_BYTES + 1) == data:
+                return
+        finally:
+            os.close(current)
+    descriptor = os.open(temporary, _CREATE, COPY_MODE)
+    try:
+        try:
+            write_all(descriptor, data)
+        finally:
+            os.close(descriptor)
+        os.rename(temporary, target)
+    except BaseException:
+        _remove(temporary)
+        raise
+
+
+def _bring_large(source: int, content: Content, target: str, temporary: str) -> None:
+    current = _open_changeable(target, content.size)
+    if current is not None:
+        try:
+            if hash_if_equal(source, current) == content.data_hash:
+                return
+        finally:
+            os.close(current)
+        os.lseek(source, 0, os.SEEK_SET)
+    descriptor = os.open(temporary, _CREATE, COPY_MODE)
+    try:
+        try:
+            found, _ = copy_descriptor(source, descriptor)
+        finally:
+            os.close(descriptor)
+        if found != content.data_hash:
+            raise CorruptContentError
+        os.rename(temporary, target)
+    except BaseException:
+        _remove(temporary)
+        raise
+
+
+def _open_changeable(path: str, size: int) -> int | None:
+    """Open *path* if it is an ordinary file of that size that a step may change without changing any other."""
+    try:
+        descriptor = os.open(path, _READ | os.O_NONBLOCK | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    status = os.fstat(descriptor)
+    if (
+        stat.S_ISREG(status.st_mode)
+        and status.st_size == size
+        and status.st_nlink == 1
+        and status.st_mode & stat.S_IWUSR
+    ):
+        return descriptor
+    os.close(descriptor)
+    return None
+
+
+def _scan(folder: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as items:
+            return list(items)
+    except FileNotFoundError:
+        return []
+
+
+def _remove(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return
