@@ -62,6 +62,7 @@ class ExecutorCapabilities:
 
     Attributes:
         placement: Where steps run.
+        timeout_placement: Where steps with a `timeout` run, if that is another place.
         concurrent_branches: Whether branches can run at the same time.
         refused_features: Features that would silently mean something else here, each with the reason and the remedy;
             every feature that is not named is supported.
@@ -69,6 +70,7 @@ class ExecutorCapabilities:
     """
 
     placement: Placement
+    timeout_placement: Placement | None = None
     concurrent_branches: bool = False
     refused_features: Mapping[Feature, str] = field(default_factory=dict)
     task_types: frozenset[str] | None = None

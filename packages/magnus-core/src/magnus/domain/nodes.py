@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from magnus.domain.graph import Graph
 
@@ -71,11 +71,11 @@ class RetryPolicy:
     backoff: Backoff = Backoff()
     retry_on: tuple[str, ...] = ()
 
-    def allows_another(self, attempt_number: int, failure_names: frozenset[str]) -> bool:
+    def allows_another(self, attempt_number: int, failure_names: Iterable[str]) -> bool:
         """Whether an attempt may follow the failed one numbered *attempt_number*, which is known by *failure_names*."""
         if attempt_number >= self.max_attempts:
             return False
-        return not self.retry_on or not failure_names.isdisjoint(self.retry_on)
+        return not self.retry_on or not frozenset(self.retry_on).isdisjoint(failure_names)
 
 
 @dataclass(frozen=True, slots=True)

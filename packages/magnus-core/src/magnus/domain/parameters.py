@@ -45,9 +45,10 @@ class Value:
         return self._digest
 
     @property
-    def is_large(self) -> bool:
+    def is_reference(self) -> bool:
         """Whether records refer to the value instead of holding it."""
-        return len(self.text) > INLINE_LIMIT
+        # An object with the key of a reference could be taken for one, so it becomes one.
+        return len(self.text) > INLINE_LIMIT or (self.text[0] == "{" and f'"{REFERENCE}"' in self.text)
 
     def decode(self) -> Any:
         """Return a fresh copy of the value."""
@@ -60,11 +61,7 @@ class Value:
 
     def in_record(self) -> Any:
         """Return what stands for the value in a run log record."""
-        if not self.is_large:
-            value = json.loads(self.text)
-            if not (isinstance(value, dict) and REFERENCE in value):
-                return value
-        return {REFERENCE: self.digest}
+        return {REFERENCE: self.digest} if self.is_reference else json.loads(self.text)
 
     def __eq__(self, other: object) -> bool:
         """Compare as JSON: the order of keys does not matter."""

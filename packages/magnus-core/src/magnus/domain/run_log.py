@@ -79,6 +79,7 @@ class StepAttempt:
         status: How it ended.
         message: Why it failed; empty after success.
         exit_code: Of the process or `sys.exit`; None where there was none.
+        failure: The names that `retry_on` may know the failure by: exception classes, `timeout`, `exit:<code>`.
         parameters: What the attempt started from.
     """
 
@@ -89,6 +90,7 @@ class StepAttempt:
     status: Status = Status.PROCESSING
     message: str = ""
     exit_code: int | None = None
+    failure: list[str] = field(default_factory=list)
     parameters: dict[str, Any] = field(default_factory=dict)
 
 
@@ -198,6 +200,7 @@ def attempt_to_dict(attempt: StepAttempt) -> dict[str, Any]:
         "status": attempt.status,
         "message": attempt.message,
         "exit_code": attempt.exit_code,
+        "failure": attempt.failure,
         "parameters": attempt.parameters,
     }
 

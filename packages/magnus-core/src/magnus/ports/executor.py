@@ -54,8 +54,9 @@ class StepRunner(Protocol):
         """The argument vector of a process that runs jobs one after another.
 
         It is given one connected stream socket, whose file descriptor number is appended as the last argument, and
-        speaks `multiprocessing.connection` on it: first it receives `worker_preamble`, then a `Job`, answers each with
-        its `Status`, and ends at end of file, together with its whole process group.
+        speaks `multiprocessing.connection` on it: first it receives `worker_preamble`, then one `Job` after another. It answers
+        each with PROCESSING when it begins and with SUCCESS or FAIL when it has ended, and ends itself at end of
+        file, together with its whole process group.
         """
 
     @property

@@ -1,0 +1,129 @@
+"""The branches of a composite node while they are walked, and their join."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from magnus.domain.names import ROOT_BRANCH, branch_name
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from magnus.domain.graph import Graph
+    from magnus.domain.jobs import MapVariable
+    from magnus.domain.nodes import Node
+    from magnus.domain.parameters import Values
+    from magnus.domain.run_log import StepLog
+    from magnus.engine.scope import Scope
+
+
+@dataclass(slots=True, eq=False)
+class Walk:
+    """One graph being walked.
+
+    Attributes:
+        graph: The graph.
+        branch: Its internal name as a branch; `""` for the outermost.
+        scope: Its parameters.
+        node_name: The node that comes next, or that is being worked on.
+        map_variable: The items of the maps around it.
+        fan_out: What opened it; None for the outermost.
+        index: Its position among its siblings.
+        ran_something: In a re-run: whether a step on its path has run again, so that all after it must.
+        deadline: When its `max_time` is over, on the monotonic clock; None for no limit of its own.
+    """
+
+    graph: Graph
+    branch: str
+    scope: Scope
+    node_name: str
+    map_variable: MapVariable = ()
+    fan_out: FanOut | None = None
+    index: int = 0
+    ran_something: bool = False
+    deadline: float | None = None
+
+
+@dataclass(slots=True, eq=False)
+class FanOut:
+    """A composite node whose branches are being walked.
+
+    Attributes:
+        walk: The walk that the node belongs to; it goes on after the join.
+        node: The composite node.
+        step: Its step log.
+        branches: Name, graph and map item of every branch, in declared order.
+        limit: How many may be open at the same time.
+        must_run: In a re-run: whether nothing inside may be skipped.
+        opened: How many have been opened.
+        open: How many are open now.
+        outputs: What each branch put into the parameters; None until it succeeded.
+        ran_something: Whether any step inside ran.
+    """
+
+    walk: Walk
+    node: Node
+    step: StepLog
+    branches: Sequence[tuple[str, Graph, tuple[str, Any] | None]]
+    limit: int
+    must_run: bool
+    opened: int = 0
+    open: int = 0
+    outputs: list[Values | None] = field(default_factory=list)
+    ran_something: bool = False
+
+    def __post_init__(self) -> None:
+        """Make room for what the branches will leave."""
+        self.outputs = [None] * len(self.branches)
+
+    @property
+    def may_open(self) -> bool:
+        """Whether another branch may begin now, as far as this node is concerned."""
+        return self.opened < len(self.branches) and self.open < self.limit
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether all branches have."""
+        return self.opened == len(self.branches) and self.open == 0
+
+    def internal_name(self, index: int) -> str:
+        """Return the internal name of a branch."""
+        return branch_name(self.step.internal_name, self.branches[index][0])
+
+    def close(self, index: int, outputs: Values | None) -> None:
+        """Note that a branch ended; *outputs* is None if it failed."""
+        self.open -= 1
+        self.outputs[index] = outputs
+
+    def failed_branches(self) -> list[str]:
+        """Return the names of the branches that did not succeed, in declared order."""
+        return [name for (name, _, _), outputs in zip(self.branches, self.outputs, strict=True) if outputs is None]
+
+    def outputs_by_branch(self) -> list[tuple[str, Values]]:
+        """Return what the branches left, in declared order."""
+        return [(name, outputs or {}) for (name, _, _), outputs in zip(self.branches, self.outputs, strict=True)]
+
+
+def root_walk(graph: Graph, scope: Scope, deadline: float | None) -> Walk:
+    """Return the walk of the outermost graph."""
+    return Walk(graph, ROOT_BRANCH, scope, graph.start_at, deadline=deadline)
+
+
+@dataclass(slots=True, eq=False)
+class Pending:
+    """A task between two attempts, or while one is under way elsewhere.
+
+    Attributes:
+        walk: The walk that waits for it.
+        node: The task's node.
+        step: Its step log.
+        attempt_number: The attempt that is under way or comes next, from 1.
+        started: When the attempt that is under way began, UTC, ISO 8601.
+    """
+
+    walk: Walk
+    node: Node
+    step: StepLog
+    attempt_number: int
+    started: str = ""

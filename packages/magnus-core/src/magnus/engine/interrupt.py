@@ -1,0 +1,84 @@
+"""Turns SIGINT, SIGTERM and the run's `max_time` into one exception that is raised only where it does no harm."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+
+class StopRun(BaseException):  # noqa: N818 - like KeyboardInterrupt, no error: tasks that catch Exception must not catch it
+    """The run has to end now; the text says why."""
+
+    def __init__(self, reason: str, *, interrupted: bool) -> None:
+        """Say why, and whether a person or the system asked for it."""
+        super().__init__(reason)
+        self.reason = reason
+        self.interrupted = interrupted
+
+
+class Interrupts:
+    """Catches the signals while a run is traversed.
+
+    A signal that arrives while a record is being written only leaves a note; it is raised as `StopRun` when the run
+    next enters a stretch marked by `deliver`: the user's code, or waiting for something. A second signal is raised
+    wherever it finds us.
+    """
+
+    def __init__(self) -> None:
+        """Catch nothing yet."""
+        self._stop: StopRun | None = None
+        self._open = False
+        self._previous: dict[int, Any] = {}
+
+    def install(self, max_time_seconds: float | None = None) -> None:
+        """Begin to catch; does nothing outside the main thread, where Python allows no handlers."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._previous[number] = signal.signal(number, self._on_signal)
+        if max_time_seconds is not None:
+            self._previous[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._on_alarm)
+            self._max_time = max_time_seconds
+            signal.setitimer(signal.ITIMER_REAL, max_time_seconds)
+
+    def uninstall(self) -> None:
+        """Give the signals back to whoever had them."""
+        if signal.SIGALRM in self._previous:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        self._previous.clear()
+
+    def check(self) -> None:
+        """Raise the `StopRun` that was noted, if there is one."""
+        if self._stop is not None:
+            raise self._stop
+
+    @contextmanager
+    def deliver(self) -> Iterator[None]:
+        """Mark a stretch in which `StopRun` may be raised at any moment."""
+        self._open = True
+        try:
+            self.check()
+            yield
+        finally:
+            self._open = False
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        again = self._stop is not None
+        self._stop = StopRun(f"interrupted by {signal.Signals(number).name}", interrupted=True)
+        if self._open or again:
+            self._open = False
+            raise self._stop
+
+    def _on_alarm(self, _number: int, _frame: FrameType | None) -> None:
+        self._stop = StopRun(f"the run took longer than its max_time of {self._max_time:g} s", interrupted=False)
+        if self._open:
+            self._open = False
+            raise self._stop

@@ -1,0 +1,37 @@
+"""Keeps what a task does to the process from reaching the next one."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+class ProcessState:
+    """The working directory, `sys.path` and the environment as they are when a run begins."""
+
+    def __init__(self) -> None:
+        """Remember them."""
+        self._directory = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._name = os.getcwd()  # noqa: PTH109 - a text to compare, once a step
+        self._path = list(sys.path)
+        self._environment = dict(os.environ)
+
+    def restore(self) -> None:
+        """Undo every change; costs next to nothing when there was none."""
+        try:
+            moved = os.getcwd() != self._name  # noqa: PTH109
+        except OSError:
+            moved = True
+        if moved:
+            os.fchdir(self._directory)
+        if sys.path != self._path:
+            sys.path[:] = self._path
+        current = dict(os.environ)
+        if current != self._environment:
+            for name in current.keys() - self._environment.keys():
+                del os.environ[name]
+            os.environ.update(self._environment)
+
+    def close(self) -> None:
+        """Let go of the directory."""
+        os.close(self._directory)

@@ -1,0 +1,220 @@
+"""What a task sees of magnus while it runs: its parameters, secrets, metrics and files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from magnus.domain.parameters import Value, encode_all
+from magnus.domain.run_log import DataCatalog
+from magnus.engine.catalog_sync import get_files, put_files
+from magnus.engine.child import ChildBridge
+from magnus.engine.current import running_step
+from magnus.errors import ParameterNotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from contextlib import AbstractContextManager
+    from types import TracebackType
+
+    from magnus.domain.jobs import Job, MapVariable
+    from magnus.domain.nodes import CatalogSettings
+    from magnus.domain.parameters import Values
+    from magnus.domain.run_log import StepLog
+    from magnus.engine.context import RunContext
+    from magnus.engine.scope import Scope
+    from magnus.ports.experiment_tracker import Metric
+    from magnus.ports.task_type import TaskResult
+
+
+class Session:
+    """One attempt, as its task type (`TaskContext`) and the user's code (`StepSession`) see it.
+
+    What is set or tracked is kept here until the task has succeeded: a failed attempt leaves nothing.
+    """
+
+    def __init__(self, context: RunContext, job: Job, step: StepLog, scope: Scope) -> None:
+        """Serve the attempt *job* at *step*, whose branch has the parameters of *scope*."""
+        self._context = context
+        self._job = job
+        self._step = step
+        self._values = scope.values
+        self._set: dict[str, Any] = {}
+        self._metrics: list[Metric] = []
+        self._bridge: ChildBridge | None = None
+        self._messages: list[str] = []
+
+    def __enter__(self) -> Session:
+        """Become the step that `magnus.get_parameter` and its kin speak to."""
+        self._token = running_step.set(self)
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        """Stop being it."""
+        running_step.reset(self._token)
+
+    def close(self) -> None:
+        """Remove what was made for child processes."""
+        if self._bridge is not None:
+            self._bridge.close()
+
+    # For task types
+
+    @property
+    def run_id(self) -> str:
+        """The run."""
+        return self._context.run_id
+
+    @property
+    def tag(self) -> str:
+        """The user's mark of the run."""
+        return self._context.tag
+
+    @property
+    def step_name(self) -> str:
+        """The step's internal name."""
+        return self._job.step_name
+
+    @property
+    def map_variable(self) -> MapVariable:
+        """The items of the maps around the step, outermost first."""
+        return self._job.map_variable
+
+    @property
+    def parameter_names(self) -> frozenset[str]:
+        """The names of all parameters, those that the task has just set included."""
+        return frozenset(self._values) | frozenset(self._set)
+
+    @property
+    def compute_data_folder(self) -> Path:
+        """Where the step's files are."""
+        settings = self._job.node.catalog
+        return Path((settings and settings.compute_data_folder) or self._context.services.catalog.compute_data_folder)
+
+    def child_environment(self) -> tuple[dict[str, str], Path]:
+        """Return the environment for a child process, and the file in which it may leave parameters and metrics."""
+        if self._bridge is None:
+            self._bridge = ChildBridge(self, self._context.child_context)
+        return self._bridge.environment({name: self._current(name) for name in self.parameter_names})
+
+    def collect_child_outputs(self) -> None:
+        """Take over what a child process left in that file."""
+        if self._bridge is None:
+            return
+        outputs = self._bridge.read_outputs()
+        self._set.update(outputs.parameters)
+        self._metrics += outputs.metrics
+        self._step.data_catalog += outputs.data_catalog
+
+    def learn_secrets_of_child(self) -> None:
+        """Hide the secrets that a child process has fetched: it leaves their names before it can print them."""
+        if self._bridge is not None:
+            for name in self._bridge.new_secret_names():
+                self._context.masker.add(self._context.services.secrets.get(name))
+
+    def keep_file(self, path: Path, name: str) -> None:
+        """Put a file of the task's own making in the catalog under *name*, at once."""
+        self._record(put_files(self._context.services.catalog, self.run_id, path.parent, [path.name]), name)
+
+    def mask(self, text: str) -> str:
+        """Return *text* with every secret that was handed out hidden."""
+        return self._context.masker.mask(text)
+
+    # For the user's code
+
+    def get_parameter(self, name: str | None = None) -> Any:
+        """Return a fresh copy of one parameter, or of all.
+
+        Raises:
+            ParameterNotFoundError: There is none of that name.
+        """
+        if name is None:
+            return {name: self._current(name).decode() for name in sorted(self.parameter_names)}
+        if name not in self._set and name not in self._values:
+            message = f"no parameter '{name}'; there are: {', '.join(sorted(self.parameter_names)) or 'none'}"
+            raise ParameterNotFoundError(message)
+        return self._current(name).decode()
+
+    def _current(self, name: str) -> Value:
+        return Value.of(self._set[name]) if name in self._set else self._values[name]
+
+    def set_parameters(self, values: Mapping[str, Any]) -> None:
+        """Set parameters for the steps that follow, and for the rest of this one.
+
+        Raises:
+            ParametersError: A value is not a JSON value.
+        """
+        encode_all(values, f"step '{self.step_name}'")
+        self._set.update(values)
+
+    def get_secret(self, name: str | None = None) -> Any:
+        """Return a secret, which is hidden from now on wherever magnus writes.
+
+        Raises:
+            SecretNotFoundError: There is none of that name.
+        """
+        secrets = self._context.services.secrets
+        if name is None:
+            found = secrets.get_all()
+            for value in found.values():
+                self._context.masker.add(value)
+            return found
+        value = secrets.get(name)
+        self._context.masker.add(value)
+        return value
+
+    def track(self, metrics: Iterable[Metric]) -> None:
+        """Track metrics; they count once the step has succeeded."""
+        self._metrics += metrics
+
+    def get_from_catalog(self, settings: CatalogSettings, folder: Path | None = None) -> list[DataCatalog]:
+        """Bring files of this run to *folder*, or to the compute data folder."""
+        found = get_files(self._context.services.catalog, self.run_id, folder or self.compute_data_folder, settings)
+        return self._record(found)
+
+    def put_in_catalog(self, folder: Path, patterns: Iterable[str]) -> list[DataCatalog]:
+        """Store files below *folder* at once."""
+        return self._record(put_files(self._context.services.catalog, self.run_id, folder, list(patterns)))
+
+    def _record(self, entries: list[DataCatalog], _name: str = "") -> list[DataCatalog]:
+        self._step.data_catalog = [*self._step.data_catalog, *entries]
+        return entries
+
+    def tracker_context(self) -> AbstractContextManager[Any]:
+        """Return a context in which the experiment tracker's own client is set up for this run."""
+        return self._context.services.experiment_tracker.client_context(self.run_id, self.tag)
+
+    # For the engine
+
+    def outputs(self, result: TaskResult) -> Values:
+        """Return what the task has put into the parameters, secrets hidden.
+
+        Raises:
+            ParametersError: A value is not a JSON value.
+        """
+        encoded = encode_all({**self._set, **result.parameters}, f"step '{self.step_name}'")
+        self._metrics += result.metrics
+        if result.message:
+            self._messages.append(result.message)
+        outputs: Values = {}
+        for name, value in encoded.items():
+            outputs[name] = masked = self._context.recorder.mask_value(value)
+            if masked is not value:
+                self._messages.append(f"the parameter '{name}' held a secret, which was hidden")
+        for message in self._messages:
+            self._context.reporter.warning(f"step '{self.step_name}': {message}")
+        self._step.message = "; ".join(self._messages)
+        return outputs
+
+    def hand_over_metrics(self) -> None:
+        """Write what was tracked to the step's log and to the experiment tracker."""
+        if not self._metrics:
+            return
+        series: dict[str, dict[int, Any]] = {}
+        for metric in self._metrics:
+            series.setdefault(metric.name, {})[metric.step] = metric.value
+        self._step.user_defined_metrics = {
+            name: values[0] if values.keys() == {0} else {str(step): value for step, value in sorted(values.items())}
+            for name, values in series.items()
+        }
+        self._context.services.experiment_tracker.log_metrics(self.run_id, self.tag, self.step_name, self._metrics)

@@ -1,0 +1,420 @@
+"""Walks a graph and the graphs inside it: one loop in one thread, without recursion, whatever the executor.
+
+A walk goes from node to node until it has to wait: for a job that runs elsewhere, for the pause before another attempt, or
+for the branches of a composite node. Meanwhile other walks go on, as many at a time as the executor has room for.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import random
+from typing import TYPE_CHECKING
+
+from magnus.domain.graph import DEFAULT_MAX_TIME_SECONDS
+from magnus.domain.jobs import Job
+from magnus.domain.names import ROOT_BRANCH, step_name
+from magnus.domain.parameters import Value
+from magnus.domain.run_log import BranchLog, Status, StepAttempt, StepLog
+from magnus.engine.composite import FanOut, Pending, Walk, root_walk
+from magnus.engine.interrupt import StopRun
+from magnus.engine.scope import Scope
+from magnus.errors import ExecutionError, JobSubmissionError
+from magnus.ports.executor import InteractiveExecutor
+from magnus.ports.node_type import Role
+
+if TYPE_CHECKING:
+    from magnus.domain.graph import Graph
+    from magnus.domain.jobs import JobEnd
+    from magnus.domain.nodes import Node
+    from magnus.domain.parameters import Values
+    from magnus.engine.context import RunContext
+    from magnus.engine.rerun import Rerun
+    from magnus.engine.step import StepRunner
+
+_LONGEST_WAIT_SECONDS = 3600.0
+
+
+class Traversal:
+    """The traversal of one run."""
+
+    def __init__(
+        self,
+        context: RunContext,
+        run_here: StepRunner,
+        parameters: Values,
+        *,
+        rerun: Rerun | None = None,
+        single_step: str | None = None,
+    ) -> None:
+        """Prepare to walk the graph of *context*.
+
+        Args:
+            context: The run; its executor is an interactive one.
+            run_here: Runs a step in this process.
+            parameters: What the outermost graph starts from.
+            rerun: The run that is continued.
+            single_step: The only step of the outermost graph that is to run; the others count as done.
+        """
+        if not isinstance(context.executor, InteractiveExecutor):
+            message = "only an interactive executor can be traversed with"
+            raise TypeError(message)
+        self._context = context
+        self._executor = context.executor
+        self._recorder = context.recorder
+        self._run_here = run_here
+        self._rerun = rerun
+        self._single_step = single_step
+        self._root_scope = Scope(parameters)
+        self._ready: list[Walk | Pending] = []
+        self._delayed: list[tuple[float, int, Pending]] = []
+        self._order = itertools.count()
+        self._in_flight: dict[str, Pending] = {}
+        self._fan_outs: list[FanOut] = []
+        self._open_branches: dict[str, None] = {}
+        self._result: Status | None = None
+
+    @property
+    def parameters(self) -> Values:
+        """What the parameters of the outermost graph are now."""
+        return self._root_scope.values
+
+    def execute_graph(self, graph: Graph) -> Status:
+        """Walk *graph* to its end and return whether its success or its fail node was reached.
+
+        Raises:
+            StopRun: A signal, or `max_time`; everything that ran has been stopped and recorded as failed.
+        """
+        self._ready.append(root_walk(graph, self._root_scope, self._deadline(graph, is_root=True)))
+        try:
+            while self._result is None:
+                self._context.interrupts.check()
+                if not self._go_on():
+                    self._wait()
+        except StopRun as stop:
+            self._stop(stop)
+            raise
+        return self._result
+
+    # What to do next
+
+    def _go_on(self) -> bool:
+        """Take one thing further, if there is something and the executor has room."""
+        if len(self._in_flight) >= self._executor.max_concurrent_jobs:
+            return False
+        if self._delayed and self._delayed[0][0] <= self._context.clock.monotonic():
+            self._ready.append(heapq.heappop(self._delayed)[2])
+        if self._ready:
+            going = self._ready.pop()
+            if isinstance(going, Pending):
+                status = self._attempt(going)
+                if status is not None:
+                    self._after(going.walk, going.node, status)
+            else:
+                self._advance(going)
+            return True
+        for fan_out in reversed(self._fan_outs):  # innermost first: what was begun is finished before more begins
+            if fan_out.may_open:
+                self._open_branch(fan_out)
+                return True
+        return False
+
+    def _wait(self) -> None:
+        """Wait for a job to end or a pause to be over."""
+        timeout = None
+        if self._delayed:
+            timeout = max(0.0, self._delayed[0][0] - self._context.clock.monotonic())
+        with self._context.interrupts.deliver():
+            if not self._in_flight:
+                self._context.clock.sleep(min(timeout or 0.0, _LONGEST_WAIT_SECONDS))
+                return
+            ends = self._executor.wait_for_jobs(timeout)
+        for end in ends:
+            self._job_ended(end)
+
+    def _advance(self, walk: Walk) -> None:
+        """Go from node to node until the walk has to wait or its graph is closed."""
+        while True:
+            node = walk.graph.get_node_by_name(walk.node_name)
+            status = self.execute_from_graph(node, walk)
+            if status is None or node.is_terminal:
+                return
+            self._context.interrupts.check()
+            walk.node_name = next_node_name(node, walk.graph, status)
+
+    def _after(self, walk: Walk, node: Node, status: Status) -> None:
+        """The node that *walk* waited for has ended: the walk may go on."""
+        walk.node_name = next_node_name(node, walk.graph, status)
+        self._ready.append(walk)
+
+    def _deadline(self, graph: Graph, *, is_root: bool = False) -> float | None:
+        if is_root or graph.max_time_seconds != DEFAULT_MAX_TIME_SECONDS:
+            return self._context.clock.monotonic() + graph.max_time_seconds
+        return None
+
+    # One node
+
+    def execute_from_graph(self, node: Node, walk: Walk) -> Status | None:
+        """Handle one node: close the graph, fan out, skip, or start its first attempt.
+
+        Returns:
+            How the node ended; None if that is not known yet.
+        """
+        name = step_name(walk.branch, node.name)
+        role = self._context.types.node_type(node.type).role
+        step = StepLog(node.name, name, step_type=node.type, work_hash=node.work_hash())
+        step.code_identities = self._context.code_identities
+        if role is Role.TERMINAL:
+            step.status = Status.SUCCESS
+            self._recorder.add_step_log(step)
+            self._close(walk, Status.SUCCESS if node.type == "success" else Status.FAIL)
+            return step.status
+        if walk.deadline is not None and self._context.clock.monotonic() > walk.deadline:
+            step.message = f"not started: the graph took longer than its max_time of {walk.graph.max_time_seconds:g} s"
+            return self._end_step(step, Status.FAIL)
+        if self._single_step is not None and walk.branch == ROOT_BRANCH and node.name != self._single_step:
+            step.message = f"only the step '{self._single_step}' was asked for"
+            step.mock = True
+            return self._end_step(step, Status.SUCCESS)
+        if role is Role.COMPOSITE:
+            return self._fan_out(node, walk, step)
+        if role is Role.PASS:
+            return self._end_step(step, Status.SUCCESS)
+        if self._rerun is not None and self._may_skip(walk, step):
+            return self._skip(walk, step)
+        walk.ran_something = True
+        return self._attempt(Pending(walk, node, step, 1))
+
+    def _end_step(self, step: StepLog, status: Status) -> Status:
+        step.status = status
+        self._recorder.add_step_log(step)
+        self._context.reporter.step_ended(step)
+        return status
+
+    def _may_skip(self, walk: Walk, step: StepLog) -> bool:
+        return self._rerun is not None and self._rerun.may_skip(
+            step.internal_name, step.work_hash, something_ran_before=walk.ran_something
+        )
+
+    def _skip(self, walk: Walk, step: StepLog) -> Status:
+        """Take over what the step left in the run that is continued."""
+        if self._rerun is None:
+            message = "only a re-run skips steps"
+            raise TypeError(message)
+        old = self._rerun.steps[step.internal_name]
+        outputs = {
+            name: value
+            for name, value in self._rerun.outputs(old).items()
+            if name not in self._rerun.explicit
+        }
+        step.mock = True
+        step.message = self._rerun.message()
+        step.user_defined_metrics = old.user_defined_metrics
+        step.data_catalog = old.data_catalog
+        step.output_parameters = {name: value.in_record() for name, value in outputs.items()}
+        step.status = Status.SUCCESS
+        walk.scope.update(outputs)
+        parameters = (walk.branch, walk.scope.in_record()) if outputs else None
+        self._recorder.add_step_log(step, new_values=outputs.values(), parameters=parameters)
+        self._context.reporter.step_ended(step)
+        return Status.SUCCESS
+
+    # Attempts at a task
+
+    def _attempt(self, pending: Pending) -> Status | None:
+        """Start an attempt; return how the step ended, or None if it goes on."""
+        walk, node, step = pending.walk, pending.node, pending.step
+        job = Job(
+            run_id=self._context.run_id,
+            step_name=step.internal_name,
+            node=node,
+            attempt_number=pending.attempt_number,
+            map_variable=walk.map_variable,
+            options=self._context.types.executor_options(node),
+            command=self._context.node_command,
+        )
+        if pending.attempt_number == 1:
+            step.code_identities = [*step.code_identities, *self._executor.add_code_identities(job)]
+            self._recorder.add_step_log(step)
+        pending.started = self._context.clock.timestamp()
+        self._context.reporter.step_started(step, pending.attempt_number)
+        self._run_here.lend(job, step, walk.scope)
+        try:
+            status = self._executor.trigger_job(job, self._run_here)
+        except JobSubmissionError as error:
+            self._run_here.take_back(job)
+            return self._attempt_lost(pending, job, str(error), None, ["submission"])
+        if status is Status.TRIGGERED:
+            self._in_flight[step.internal_name] = pending
+            return None
+        outputs = self._run_here.take_back(job)
+        return self._attempt_ended(pending, outputs)
+
+    def _job_ended(self, end: JobEnd) -> None:
+        """A job that ran elsewhere has ended: the run log tells how, unless the job could not."""
+        pending = self._in_flight.pop(end.job.step_name)
+        recorded = self._recorder.get_step_log(end.job.step_name)
+        if recorded is None or len(recorded.attempts) < pending.attempt_number:
+            message = end.message or "it ended without a trace in the run log"
+            status = self._attempt_lost(pending, end.job, message, end.exit_code, [end.failure] if end.failure else [])
+        else:
+            pending.step = recorded
+            outputs = self._recorder.resolve(recorded.output_parameters)
+            self._recorder.adopt(outputs.values())
+            status = self._attempt_ended(pending, outputs)
+        if status is not None:
+            self._after(pending.walk, pending.node, status)
+
+    def _attempt_lost(
+        self, pending: Pending, job: Job, message: str, exit_code: int | None, failure: list[str]
+    ) -> Status | None:
+        """Record an attempt that could not record itself."""
+        step, scope = pending.step, pending.walk.scope
+        step.attempts.append(
+            StepAttempt(
+                pending.attempt_number,
+                start_time=pending.started,
+                end_time=self._context.clock.timestamp(),
+                status=Status.FAIL,
+                message=message,
+                exit_code=exit_code,
+                failure=failure,
+                parameters=scope.in_record(),
+            )
+        )
+        self._run_here.keep_log(job, step)
+        step.message = message
+        again = pending.node.retry.allows_another(pending.attempt_number, failure)
+        step.status = Status.PROCESSING if again else Status.FAIL
+        self._recorder.add_step_log(step, durable=True)
+        return self._attempt_ended(pending, {})
+
+    def _attempt_ended(self, pending: Pending, outputs: Values) -> Status | None:
+        """Take over the outputs, give up, or arrange for another attempt."""
+        step = pending.step
+        if step.status is Status.PROCESSING:
+            pause = self._pause(pending)
+            self._context.reporter.attempt_failed(step, pause)
+            pending.attempt_number += 1
+            due = self._context.clock.monotonic() + pause
+            heapq.heappush(self._delayed, (due, next(self._order), pending))
+            return None
+        if step.status is Status.SUCCESS:
+            pending.walk.scope.update(outputs)
+        self._context.reporter.step_ended(step)
+        return step.status
+
+    def _pause(self, pending: Pending) -> float:
+        # Seeded, so that a test, and a run that is read later, can tell why an attempt came when it did.
+        chance = random.Random(f"{self._context.run_id}/{pending.step.internal_name}/{pending.attempt_number}")  # noqa: S311
+        return pending.node.retry.backoff.delay_seconds(pending.attempt_number, chance.random())
+
+    # Composite nodes
+
+    def _fan_out(self, node: Node, walk: Walk, step: StepLog) -> Status | None:
+        """Begin a composite node: tell its branches, and let them be opened one by one."""
+        must_run = walk.ran_something or (
+            self._rerun is not None and self._rerun.work_changed(step.internal_name, step.work_hash)
+        )
+        self._recorder.add_step_log(step)
+        try:
+            branches = self._context.types.node_type(node.type).fan_out(node, walk.scope.values)
+        except ExecutionError as error:
+            step.message = str(error)
+            return self._end_step(step, Status.FAIL)
+        limit = len(branches) if self._executor.max_concurrent_jobs > 1 else 1
+        if node.map is not None and node.map.max_concurrency is not None:
+            limit = min(limit, node.map.max_concurrency)
+        fan_out = FanOut(walk, node, step, branches, max(limit, 1), must_run)
+        if fan_out.has_ended:
+            return self._join(fan_out)
+        self._fan_outs.append(fan_out)
+        return None
+
+    def _open_branch(self, fan_out: FanOut) -> None:
+        index = fan_out.opened
+        _, graph, item = fan_out.branches[index]
+        fan_out.opened += 1
+        fan_out.open += 1
+        extra = {} if item is None else {item[0]: Value.of(item[1])}
+        walk = Walk(
+            graph,
+            fan_out.internal_name(index),
+            fan_out.walk.scope.child(extra),
+            graph.start_at,
+            map_variable=fan_out.walk.map_variable + (() if item is None else (item,)),
+            fan_out=fan_out,
+            index=index,
+            ran_something=fan_out.must_run,
+            deadline=self._deadline(graph),
+        )
+        self._open_branches[walk.branch] = None
+        self._recorder.add_branch_log(BranchLog(walk.branch), walk.scope.in_record(), extra.values())
+        self._advance(walk)
+
+    def _close(self, walk: Walk, status: Status) -> None:
+        """A terminal node was reached."""
+        fan_out = walk.fan_out
+        if fan_out is None:
+            self._result = status
+            return
+        del self._open_branches[walk.branch]
+        self._recorder.add_branch_log(BranchLog(walk.branch, status))
+        fan_out.close(walk.index, walk.scope.outputs if status is Status.SUCCESS else None)
+        fan_out.ran_something |= walk.ran_something
+        if fan_out.has_ended:
+            self._fan_outs.remove(fan_out)
+            self._after(fan_out.walk, fan_out.node, self._join(fan_out))
+
+    def _join(self, fan_out: FanOut) -> Status:
+        """All branches have ended: fail if one did, else hand on what they put into the parameters."""
+        step, walk = fan_out.step, fan_out.walk
+        walk.ran_something |= fan_out.ran_something
+        failed = fan_out.failed_branches()
+        if failed:
+            more = f" and {len(failed) - 3} more" if len(failed) > 3 else ""  # noqa: PLR2004 - enough to begin looking
+            step.message = f"failed in {', '.join(failed[:3])}{more}"
+            return self._end_step(step, Status.FAIL)
+        outputs, notes = self._context.types.node_type(fan_out.node.type).fan_in(fan_out.node, fan_out.outputs_by_branch())
+        for note in notes:
+            self._context.reporter.warning(f"step '{step.internal_name}': {note}")
+        step.message = "; ".join(notes)
+        if self._rerun is not None and not fan_out.ran_something and not fan_out.must_run:
+            step.mock = True
+            step.message = self._rerun.message()
+            outputs = {name: value for name, value in outputs.items() if name not in self._rerun.explicit}
+        step.output_parameters = {name: value.in_record() for name, value in outputs.items()}
+        step.status = Status.SUCCESS
+        walk.scope.update(outputs)
+        parameters = (walk.branch, walk.scope.in_record()) if outputs else None
+        self._recorder.add_step_log(step, new_values=outputs.values(), parameters=parameters, durable=bool(outputs))
+        self._context.reporter.step_ended(step)
+        return Status.SUCCESS
+
+    # The end before the end
+
+    def _stop(self, stop: StopRun) -> None:
+        """Stop what runs and record everything that was open as failed for this reason."""
+        self._executor.stop_jobs()
+        waiting = [*self._in_flight.values(), *(pending for _, _, pending in self._delayed)]
+        waiting += [going for going in self._ready if isinstance(going, Pending)]
+        for pending in waiting:
+            recorded = self._recorder.get_step_log(pending.step.internal_name) or pending.step
+            if not recorded.status.has_ended:
+                recorded.message = stop.reason
+                self._end_step(recorded, Status.FAIL)
+        for branch in self._open_branches:
+            self._recorder.add_branch_log(BranchLog(branch, Status.FAIL))
+        for fan_out in reversed(self._fan_outs):
+            fan_out.step.message = stop.reason
+            self._end_step(fan_out.step, Status.FAIL)
+
+
+def next_node_name(node: Node, graph: Graph, status: Status) -> str:
+    """Return the node after *node*: `next` after success; `on_failure`, else the graph's fail node, after failure."""
+    if status is Status.SUCCESS:
+        if node.next is None:
+            message = f"'{node.name}' closes its graph: nothing comes after it"
+            raise TypeError(message)
+        return node.next
+    return node.on_failure or graph.get_fail_node().name
