@@ -101,7 +101,9 @@ class RunningStep:
 
     def __init__(self) -> None:
         """Begin with none."""
-        self._variable: ContextVar[tuple[int, StepSession] | None] = ContextVar("magnus_running_step", default=None)
+        self._variable: ContextVar[tuple[int, StepSession] | None] = ContextVar(
+            "magnus_running_step", default=None
+        )
         self._running: list[tuple[int, StepSession]] = []
 
     def get(self) -> StepSession | None:
