@@ -71,12 +71,20 @@ class Graph:
                 pending.extend(((*path, node.name, name), branch) for name, branch in node.branches.items())
 
 
-def find_problems(graph: Graph) -> list[Problem]:
+def find_problems(graph: Graph, *, edges_known: bool = True) -> list[Problem]:
     """Return every rule that *graph* itself (not its branches) breaks, in a stable order.
 
     Exactly one success and one fail node; every `start_at`, `next` and `on_failure` exists; no cycle; every node is reached.
+
+    Args:
+        graph: The graph.
+        edges_known: False where an edge is missing or leads nowhere: what cannot be reached is a consequence then, and
+            is not told.
     """
-    return [*_terminal_problems(graph), *_edge_problems(graph), *_cycle_problems(graph), *_reach_problems(graph)]
+    problems = [*_terminal_problems(graph), *_edge_problems(graph), *_cycle_problems(graph)]
+    if edges_known:
+        problems.extend(_reach_problems(graph))
+    return problems
 
 
 def _problem(place: Place | None, message: str) -> Problem:

@@ -1,0 +1,184 @@
+"""Checks values against the subset of JSON Schema that the tables of keys use, and says where a mistake is.
+
+The subset: `type`, `enum`, `minimum`, `exclusiveMinimum`, `maximum`, `minLength`, `items`, `minItems`, `properties`,
+`required`, `additionalProperties`, `minProperties`, and `oneOf` whose alternatives differ in type.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from magnus.definition.variables import is_encodable
+from magnus.definition.words import KINDS, found, hint, kind_of, one_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from magnus.definition.findings import Findings
+
+Schema = dict[str, Any]
+
+MAX_DEPTH = 100
+"""How deep lists and mappings of free form (`command_config`, keys of an `as-is` node, ...) may be nested."""
+
+
+_MOST_BITS = 8192
+"""Python turns no larger whole number into text, unless told to."""
+
+
+def check(value: Any, schema: Mapping[str, Any], what: str, findings: Findings, holder: Any, key: Any) -> bool:
+    """Check the *value* that *holder* has under *key*, note every mistake in *findings*, and say whether there was none.
+
+    Args:
+        value: What was written.
+        schema: What would be right.
+        what: How messages call the value.
+        findings: Takes the mistakes.
+        holder: The mapping or list that holds the value, for its place.
+        key: The value's key or index in *holder*.
+    """
+    kind = kind_of(value)
+    chosen = _alternative(schema, kind)
+    if chosen is None:
+        findings.add(f"{what} is {found(value)}; expected {expected(schema)}", holder, key)
+        return False
+    problem = _scalar_problem(value, kind, chosen)
+    if problem:
+        findings.add(f"{what} is {problem}", holder, key)
+        return False
+    if kind == "object":
+        return _check_object(value, chosen, what, findings)
+    if kind == "array":
+        return _check_array(value, chosen, what, findings, holder, key)
+    return True
+
+
+def expected(schema: Mapping[str, Any]) -> str:
+    """Say in words what *schema* takes."""
+    if "oneOf" in schema:
+        return " or ".join(expected(each) for each in schema["oneOf"])
+    if "enum" in schema:
+        return "one of " + one_of(schema["enum"])
+    words = KINDS.get(schema.get("type", ""), "a value")
+    if "exclusiveMinimum" in schema:
+        words += f" above {schema['exclusiveMinimum']}"
+    if "minimum" in schema and "maximum" in schema:
+        return f"{words} from {schema['minimum']} to {schema['maximum']}"
+    if "minimum" in schema:
+        words += f" of at least {schema['minimum']}"
+    if schema.get("type") == "array" and "type" in schema.get("items", {}):
+        words += f", each item {KINDS[schema['items']['type']]}"
+    return words
+
+
+def _alternative(schema: Mapping[str, Any], kind: str) -> Mapping[str, Any] | None:
+    """Return the part of *schema* that is for values of *kind*; None if there is none."""
+    for each in schema.get("oneOf", (schema,)):
+        wanted = each.get("type")
+        if wanted is None or wanted == kind or (wanted == "number" and kind == "integer"):
+            alternative: Mapping[str, Any] = each
+            return alternative
+    return None
+
+
+def _scalar_problem(value: Any, kind: str, schema: Mapping[str, Any]) -> str | None:
+    if kind in {"integer", "number"}:
+        too_small = value < schema.get("minimum", value) or value <= schema.get("exclusiveMinimum", -math.inf)
+        if not _is_finite(value) or too_small or value > schema.get("maximum", value):
+            return f"{found(value)}; expected {expected(schema)}"
+    elif kind == "string":
+        if "enum" in schema and value not in schema["enum"]:
+            return f"{found(value)}; expected {expected(schema)}{hint(value, schema['enum'])}"
+        if schema.get("minLength") and not value.strip():
+            return "empty; expected text"
+        if not is_encodable(value):
+            return "text with half of a surrogate pair, which is no character; leave it out"
+    return None
+
+
+def _is_finite(value: float) -> bool:
+    # A whole number too large for a float would raise in `isfinite`; it is not wanted anywhere either.
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def _check_object(value: Mapping[str, Any], schema: Mapping[str, Any], what: str, findings: Findings) -> bool:
+    properties = schema.get("properties")
+    if properties is None:
+        return True
+    valid = check_names(value, properties, schema.get("required", ()), what, findings)
+    for name, item in value.items():
+        if name in properties:
+            valid &= check(item, properties[name], f"{what}: '{name}'", findings, value, name)
+    return valid
+
+
+def check_names(
+    value: Mapping[str, Any], known: Iterable[str], required: Iterable[str], what: str, findings: Findings
+) -> bool:
+    """Note the names in *value* that are not *known*, and those *required* that it lacks; say whether there were none."""
+    valid = True
+    for name in value:
+        if not isinstance(name, str) or name not in known:
+            text = f"{what}: unknown key {name!r}; known are {one_of(known)}{hint(str(name), known)}"
+            findings.add_key(text, value, name)
+            valid = False
+    for name in required:
+        if name not in value:
+            findings.add(f"{what} lacks the key '{name}'", value)
+            valid = False
+    return valid
+
+
+def _check_array(
+    value: list[Any], schema: Mapping[str, Any], what: str, findings: Findings, holder: Any, key: Any
+) -> bool:
+    if len(value) < schema.get("minItems", 0):
+        findings.add(f"{what} is an empty list; expected {expected(schema)}", holder, key)
+        return False
+    items = schema.get("items")
+    if items is None:
+        return True
+    checks = [check(each, items, f"{what}, item {n + 1},", findings, value, n) for n, each in enumerate(value)]
+    return all(checks)
+
+
+def plain(value: Any, what: str, findings: Findings, holder: Any, key: Any, depth: int = 0) -> Any:
+    """Return a copy of a value of free form without places, and note what in it is not a JSON value."""
+    kind = type(value)
+    if kind is str or isinstance(value, str):
+        if not is_encodable(value):
+            findings.add(f"{what} holds half of a surrogate pair, which is no character; leave it out", holder, key)
+        return value
+    if value is None or kind is bool:
+        return value
+    if isinstance(value, int):
+        if value.bit_length() > _MOST_BITS:
+            findings.add(f"{what} is a number of too many digits; write it as text", holder, key)
+        return value
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            findings.add(f"{what} is {value}, which JSON does not have; use null or text", holder, key)
+        return value
+    if isinstance(value, dict | list | tuple):
+        return _plain_container(value, what, findings, holder, key, depth)
+    findings.add(f"{what} is {found(value)}; expected a JSON value", holder, key)
+    return None
+
+
+def _plain_container(value: Any, what: str, findings: Findings, holder: Any, key: Any, depth: int) -> Any:
+    if depth == MAX_DEPTH:
+        findings.add(f"{what} is nested more than {MAX_DEPTH} levels deep; flatten it", holder, key)
+        return None
+    if not isinstance(value, dict):
+        return [plain(each, what, findings, value, n, depth + 1) for n, each in enumerate(value)]
+    copy: dict[str, Any] = {}
+    for name, each in value.items():
+        if isinstance(name, str):
+            copy[name] = plain(each, what, findings, value, name, depth + 1)
+        else:
+            findings.add(f"{what} has the name {name!r}; a name has to be text", holder, key)
+    return copy

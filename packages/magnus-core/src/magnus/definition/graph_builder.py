@@ -1,0 +1,328 @@
+"""Builds graphs from what was written, and finds every mistake in them on the way."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from magnus.definition.checks import check, check_names
+from magnus.definition.findings import Findings
+from magnus.definition.keys import GRAPH_KEYS
+from magnus.definition.node_builder import NodeBuilder
+from magnus.definition.settings import number
+from magnus.definition.source import read_document
+from magnus.definition.words import found
+from magnus.domain.graph import DEFAULT_MAX_TIME_SECONDS, Graph, find_problems
+from magnus.domain.names import DAG_BRANCH
+from magnus.domain.nodes import Node
+from magnus.errors import DefinitionError, Problem
+from magnus.ports.node_type import Role
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from magnus.definition.node_kinds import Kinds, NodeKind
+    from magnus.definition.source import Document
+
+MAX_GRAPH_DEPTH = 100
+"""How deep graphs may stand in graphs, over all files; hashing a graph and describing it need a few frames per level."""
+
+MAX_NODES = 1_000_000
+"""How many nodes a pipeline may have in all: a few files that include each other twice can stand for more than any memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """Where a graph stands.
+
+    Attributes:
+        findings: Takes the mistakes of its file.
+        folder: What `dag_definition` is relative to.
+        files: The files that led here, outermost first: as shown, and as found on disk.
+        items: The names of the items of the maps around it.
+        depth: How many graphs are around it.
+    """
+
+    findings: Findings
+    builder: NodeBuilder
+    folder: str
+    files: tuple[tuple[str, str], ...] = ()
+    items: tuple[str, ...] = ()
+    depth: int = 0
+
+
+class GraphBuilder:
+    """Builds the graph of one pipeline.
+
+    Attributes:
+        problems: Every mistake, over all files.
+        files: What was read, as shown to people.
+        variables: The variables that were used in those files.
+    """
+
+    def __init__(self, kinds: Kinds, environ: Mapping[str, str]) -> None:
+        """Take node types from *kinds* and variables from *environ*."""
+        self.problems: list[Problem] = []
+        self.files: list[str] = []
+        self.variables: set[str] = set()
+        self._kinds = kinds
+        self._environ = environ
+        self._documents: dict[str, Document] = {}
+        self._shell_steps: set[int] = set()
+        self._node_count = 0
+
+    def from_document(self, document: Document, folder: str) -> Graph | None:
+        """Build the graph of a pipeline file that was read already; None if it has none that could be looked at."""
+        self._remember(document)
+        real = os.path.realpath(document.path)
+        scope = self._scope(Findings(document.path, self.problems), folder, ((document.path, real),))
+        return self._graph_of(document, scope)
+
+    def from_mapping(self, dag: Mapping[str, Any], folder: str) -> Graph | None:
+        """Build the graph of a pipeline written in Python."""
+        return self._graph(dag, self._scope(Findings(None, self.problems), folder, ()), "dag", dag, None)
+
+    def check_variables(self) -> None:
+        """Note every variable without a value; to be called when all graphs are built."""
+        for document in self._documents.values():
+            unset = document.unset_problems(
+                lambda variable: variable.key == "command" and id(variable.holder) in self._shell_steps
+            )
+            # Whatever else is said of such a value is only a consequence.
+            places = {(problem.path, problem.line, problem.column) for problem in unset}
+            self.problems[:] = [
+                each for each in self.problems if (each.path, each.line, each.column) not in places
+            ] + unset
+
+    def _remember(self, document: Document) -> None:
+        self._documents[os.path.realpath(document.path)] = document
+        self.files.append(document.path)
+        self.variables |= document.used_variables
+
+    def _scope(
+        self, findings: Findings, folder: str, files: tuple[tuple[str, str], ...], outer: _Scope | None = None
+    ) -> _Scope:
+        builder = NodeBuilder(self._kinds, findings, self._shell_steps)
+        if outer is None:
+            return _Scope(findings, builder, folder, files)
+        return _Scope(findings, builder, folder, files, outer.items, outer.depth)
+
+    def _graph_of(self, document: Document, scope: _Scope) -> Graph | None:
+        block = document.value.get("dag")
+        if "dag" not in document.value:
+            scope.findings.add("the file has no 'dag:' block; it holds the steps", document.value)
+            return None
+        return self._graph(block, scope, "dag", document.value, "dag")
+
+    def _graph(
+        self, raw: Any, scope: _Scope, what: str, holder: Any, key: str | None
+    ) -> Graph | None:
+        """Build the graph *raw*, which *holder* has under *key*; messages call it *what*."""
+        findings = scope.findings
+        if not isinstance(raw, dict):
+            findings.add(f"{what} is {found(raw)}; expected a mapping with 'start_at' and 'steps'", holder, key)
+            return None
+        if scope.depth > MAX_GRAPH_DEPTH:
+            findings.add(f"{what}: graphs are nested more than {MAX_GRAPH_DEPTH} levels deep; flatten them", raw)
+            return None
+        check_names(raw, GRAPH_KEYS, ("start_at", "steps"), what, findings)
+        valid = {
+            name: value
+            for name, value in raw.items()
+            if name in GRAPH_KEYS and check(value, GRAPH_KEYS[name], f"{what}: '{name}'", findings, raw, name)
+        }
+        if "steps" not in valid:
+            return None
+        steps = valid["steps"]
+        if not steps:
+            findings.add(f"{what}: 'steps' is empty; expected the steps by name", raw, "steps")
+            return None
+        nodes: dict[str, Node] = {}
+        sound = "start_at" in valid
+        for name in steps:
+            node, complete = self._node(name, steps, scope, what)
+            sound &= complete
+            if node is not None:
+                nodes[name] = node
+        graph = Graph(
+            valid.get("start_at", next(iter(nodes), "")),
+            nodes,
+            valid.get("name"),
+            valid.get("description"),
+            number(valid.get("max_time", DEFAULT_MAX_TIME_SECONDS)),
+            findings.place_of(holder, key) if key is not None else None,
+        )
+        self._check_graph(graph, findings, sound=sound)
+        return graph
+
+    def _check_graph(self, graph: Graph, findings: Findings, *, sound: bool) -> None:
+        """Check the rules of a graph; where an edge is missing, only those that do not follow edges."""
+        for node in graph.nodes.values():
+            if (node.next is not None and node.next not in graph.nodes) or (
+                node.on_failure is not None and node.on_failure not in graph.nodes
+            ):
+                sound = False
+                break
+        problems = find_problems(graph, edges_known=sound and graph.start_at in graph.nodes)
+        if findings.path is not None:
+            problems = [each if each.path else Problem(each.message, findings.path) for each in problems]
+        findings.problems.extend(problems)
+
+    def _node(
+        self, name: Any, steps: Mapping[str, Any], scope: _Scope, outer: str
+    ) -> tuple[Node | None, bool]:
+        """Return the node *name*, as far as it can be told, and whether its edges are known."""
+        findings, builder = scope.findings, scope.builder
+        self._node_count += 1
+        if self._node_count > MAX_NODES:
+            message = f"the pipeline has more than {MAX_NODES:,} nodes; is a file included many times over?"
+            raise DefinitionError([*self.problems, Problem(message, findings.path)])
+        what = f"step '{name}'" if outer == "dag" else f"{outer}, step '{name}'"
+        if not builder.check_name(name, steps, outer):
+            return None, False
+        raw = steps[name]
+        if not isinstance(raw, dict):
+            findings.add(f"{what} is {found(raw)}; expected a mapping with 'type'", steps, name)
+            return None, False
+        kind, known = builder.kind_of(raw, what)
+        if kind is None:
+            return Node(name, "task", {}, _text(raw, "next"), _text(raw, "on_failure")), False
+        if not known:
+            place = findings.place_of_key(steps, name)
+            return Node(name, kind.name, {}, _text(raw, "next"), _text(raw, "on_failure"), place=place), False
+        checked = builder.check_keys(raw, kind, what)
+        complete = True
+        if kind.role is not Role.TERMINAL and "next" not in checked:
+            complete = False
+            if "next" not in raw:
+                findings.add(f"{what} lacks the key 'next', the step that follows", raw)
+        branches, inside = self._branches(kind, checked, raw, scope, what)
+        return builder.build(name, steps, kind, checked, branches, inside, what), complete
+
+    def _branches(
+        self, kind: NodeKind, checked: dict[str, Any], raw: Mapping[str, Any], scope: _Scope, what: str
+    ) -> tuple[dict[str, Graph], dict[str, Any]]:
+        """Build the graphs inside a node: for `Node.branches`, and for its canonical definition."""
+        if kind.role is not Role.COMPOSITE:
+            return _NO_BRANCHES, _NO_BRANCHES
+        branches: dict[str, Graph] = {}
+        inside: dict[str, Any] = {}
+        item = checked.get("iterate_as") if "iterate_as" in kind.keys else None
+        if item is not None and not self._check_item(item, raw, scope, what):
+            checked.pop("iterate_as")
+        inner = _Scope(
+            scope.findings,
+            scope.builder,
+            scope.folder,
+            scope.files,
+            (*scope.items, item) if item is not None else scope.items,
+            scope.depth + 1,
+        )
+        for key in kind.graph_keys:
+            if key in checked:
+                graph = self._graph(checked.pop(key), inner, f"{what}, {key}", raw, key)
+                if graph is not None:
+                    branches[DAG_BRANCH if key == DAG_BRANCH or item is None else item] = graph
+                    inside[key] = graph.definition()
+        for key in kind.graphs_keys:
+            if key in checked:
+                found_here = self._named_graphs(checked.pop(key), inner, f"{what}: '{key}'", what, raw, key)
+                branches.update(found_here)
+                inside[key] = {name: graph.definition() for name, graph in found_here.items()}
+        if "dag_definition" in kind.keys:
+            self._included(checked, branches, inside, raw, inner, what)
+        return branches, inside
+
+    def _check_item(self, item: str, raw: Mapping[str, Any], scope: _Scope, what: str) -> bool:
+        from magnus.domain.names import node_name_problem
+
+        problem = node_name_problem(item)
+        if problem is None and item in scope.items:
+            problem = f"the name '{item}' is that of the item of a map around this one; choose another"
+        if problem:
+            scope.findings.add(f"{what}: 'iterate_as': {problem}", raw, "iterate_as")
+        return problem is None
+
+    def _named_graphs(
+        self, value: Any, scope: _Scope, label: str, what: str, raw: Mapping[str, Any], key: str
+    ) -> dict[str, Graph]:
+        graphs: dict[str, Graph] = {}
+        if not isinstance(value, dict) or not value:
+            shown = "empty" if value == {} else found(value)
+            scope.findings.add(f"{label} is {shown}; expected a mapping of names to graphs", raw, key)
+            return graphs
+        for name in value:
+            if scope.builder.check_name(name, value, label):
+                graph = self._graph(value[name], scope, f"{what}, branch '{name}'", value, name)
+                if graph is not None:
+                    graphs[name] = graph
+        return graphs
+
+    def _included(
+        self,
+        checked: dict[str, Any],
+        branches: dict[str, Graph],
+        inside: dict[str, Any],
+        raw: Mapping[str, Any],
+        scope: _Scope,
+        what: str,
+    ) -> None:
+        """Build the graph that a dag node takes from another file."""
+        findings = scope.findings
+        if "dag" in raw and "dag_definition" in raw:
+            findings.add_key(f"{what} has both 'dag_definition' and 'dag'; keep one of them", raw, "dag")
+        elif "dag" not in raw and "dag_definition" not in raw:
+            findings.add(f"{what} lacks the key 'dag_definition', the file that holds its graph", raw)
+        named = checked.get("dag_definition")
+        if named is None or "dag" in raw:
+            return
+        path = os.path.join(scope.folder, named)
+        real = os.path.realpath(path) if "\0" not in path else path
+        names = [shown for shown, _ in scope.files]
+        if real in (found_at for _, found_at in scope.files):
+            chain = " -> ".join([*names, path])
+            findings.add(f"{what}: 'dag_definition' leads back to a file that is being read: {chain}", raw, "dag_definition")
+            return
+        document = self._document(path, real, findings, raw, what)
+        if document is None:
+            return
+        outer = _Scope(scope.findings, scope.builder, scope.folder, (), scope.items, scope.depth)
+        there = self._scope(
+            Findings(document.path, self.problems), os.path.dirname(path), (*scope.files, (path, real)), outer
+        )
+        graph = self._graph_of(document, there)
+        if graph is not None:
+            branches[DAG_BRANCH] = graph
+            inside["dag"] = graph.definition()
+
+    def _document(
+        self, path: str, real: str, findings: Findings, raw: Mapping[str, Any], what: str
+    ) -> Document | None:
+        if real in self._documents:
+            return self._documents[real]
+        try:
+            document = read_document(path, environ=self._environ)
+        except DefinitionError as error:
+            for problem in error.problems:
+                if problem.line is None:
+                    text = f"{what}: 'dag_definition' names {problem.path}: {problem.message}"
+                    findings.add(text, raw, "dag_definition")
+                else:
+                    findings.problems.append(problem)
+            return None
+        if not isinstance(document.value, dict):
+            findings.problems.append(
+                document.problem(f"the file holds {found(document.value)}; expected a mapping with 'dag'")
+            )
+            return None
+        self._remember(document)
+        return document
+
+
+_NO_BRANCHES: dict[str, Any] = {}
+
+
+def _text(raw: Mapping[str, Any], key: str) -> str | None:
+    value = raw.get(key)
+    return value if isinstance(value, str) else None

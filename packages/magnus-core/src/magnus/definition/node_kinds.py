@@ -1,0 +1,98 @@
+"""The installed node and task types, loaded once per pipeline and ready for checking."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from magnus.definition.keys import GRAPH, GRAPHS, NODE_ALIASES, ROLE_KEYS, TYPE_ALIASES
+from magnus.errors import MagnusError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from magnus.plugins.manager import AdapterManager
+    from magnus.ports.node_type import NodeType, Role
+    from magnus.ports.task_type import TaskType
+
+
+@dataclass(frozen=True, slots=True)
+class NodeKind:
+    """A node type and the keys that its nodes take.
+
+    Attributes:
+        name: Without alias.
+        role: What the traversal does with the node.
+        keys: Every key besides `type`, with its schema; older spellings too.
+        required: Keys of its own that must be there.
+        graph_keys: Keys that hold one graph.
+        graphs_keys: Keys that hold graphs by name.
+        takes_other_keys: Whether any further key is kept.
+    """
+
+    name: str
+    role: Role
+    keys: Mapping[str, Mapping[str, Any]]
+    required: Sequence[str]
+    graph_keys: tuple[str, ...]
+    graphs_keys: tuple[str, ...]
+    takes_other_keys: bool
+
+
+class Kinds:
+    """Finds node and task types by name."""
+
+    def __init__(self, adapters: AdapterManager) -> None:
+        """Load nothing yet."""
+        self._adapters = adapters
+        self._nodes: dict[str, NodeKind] = {}
+        self._tasks: dict[str, TaskType | str] = {}
+
+    def node(self, name: str) -> NodeKind | str:
+        """Return the node type *name*, or what is wrong with it."""
+        kind = self._nodes.get(name)
+        if kind is None:
+            try:
+                kind = _kind(TYPE_ALIASES.get(name, name), self._adapters.load("node type", name))
+            except MagnusError as error:
+                return str(error)
+            self._nodes[name] = kind
+        return kind
+
+    def nearest_node(self, name: str) -> NodeKind | None:
+        """Return the node type whose name is most like *name*, if any is."""
+        from difflib import get_close_matches
+
+        close = get_close_matches(name, self.node_names(), n=1)
+        kind = self.node(close[0]) if close else None
+        return kind if isinstance(kind, NodeKind) else None
+
+    def node_names(self) -> list[str]:
+        """Return the names of all node types."""
+        return sorted(self._adapters.offers("node type"))
+
+    def task(self, name: str) -> TaskType | str:
+        """Return the task type *name*, or what is wrong with it."""
+        task = self._tasks.get(name)
+        if task is None:
+            try:
+                task = self._adapters.load("task type", name)()
+            except MagnusError as error:
+                task = str(error)
+            self._tasks[name] = task
+        return task
+
+
+def _kind(name: str, node_type: type[NodeType]) -> NodeKind:
+    own = node_type.keys
+    common = ROLE_KEYS[node_type.role]
+    aliases = {old: common[new] for old, new in NODE_ALIASES.items() if new in common}
+    return NodeKind(
+        name=name,
+        role=node_type.role,
+        keys={**own, **common, **aliases},
+        required=tuple(node_type.required),
+        graph_keys=tuple(key for key, schema in own.items() if schema.get("$ref") == GRAPH["$ref"]),
+        graphs_keys=tuple(key for key, schema in own.items() if schema.get("additionalProperties") == GRAPHS["additionalProperties"]),
+        takes_other_keys=node_type.takes_other_keys,
+    )
