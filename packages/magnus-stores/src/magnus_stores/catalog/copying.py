@@ -1,4 +1,4 @@
-"""Reading, hashing and copying large files: in constant memory, with the hash computed beside the reading and writing."""
+"""Reading, hashing and copying large files: in constant memory, hashing beside the reading and writing."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class ObjectStore:
 
     ```text
     ab/abcdef...     a content, in the folder named after the first two digits of its hash
-    tmp/...          what is being written; moved to its place when it is whole
+    partial/...      what is being written; moved to its place when it is whole
     sizes/12345678   says that a large content of this many bytes has been stored
     ```
     """
@@ -56,7 +56,7 @@ class ObjectStore:
     def temporary_path(self) -> str:
         """Return a path that no one else writes to, on the same file system as the contents."""
         # The process id, because a forked process has the token and the counter of its parent.
-        return f"{self.root}/tmp/{self._token}-{os.getpid()}-{next(self._counter)}"
+        return f"{self.root}/partial/{self._token}-{os.getpid()}-{next(self._counter)}"
 
     def add(self, source: str) -> Content:
         """Store the regular file *source* unless its content is there; that of a large file is read in blocks."""
@@ -124,7 +124,7 @@ class ObjectStore:
 
     def tidy(self) -> None:
         """Remove what killed writes left; the caller keeps every writer away."""
-        shutil.rmtree(f"{self.root}/tmp", ignore_errors=True)
+        shutil.rmtree(f"{self.root}/partial", ignore_errors=True)
 
     def _add_small(self, data: bytes) -> Content:
         content = Content(hashlib.sha256(data).hexdigest(), len(data))
@@ -133,15 +133,14 @@ class ObjectStore:
         return content
 
     def _add_large(self, source: int, size: int) -> Content:
-        # Only where a content of this size is known can it be there already: then a reading tells, and no byte is moved.
+        # Only where a content of this size is known can it be there already: then hashing tells, and no byte is moved.
         # Otherwise one pass both hashes and copies.
         if os.path.exists(self._size_mark(size)):
             content = Content(*hash_descriptor(source))
             if self._has(content):
                 return content
             os.lseek(source, 0, os.SEEK_SET)
-        temporary = self._create_temporary()
-        path, target = temporary
+        path, target = self._create_temporary()
         try:
             try:
                 # What counts is what was copied: the file may have changed since it was hashed.

@@ -27,16 +27,18 @@ class Content(NamedTuple):
 class RunIndex:
     """The journal of one run, read from where the last reading ended.
 
-    Its first line is random, so that a run that was deleted and begun again is not taken for the same. Each batch of lines
-    begins with a line feed, which ends the half line that a killed process may have left; a line that is no JSON is skipped.
-    The last line of a name counts.
+    Its first line is random, so that a run that was deleted and begun again is not taken for the same. Each batch of
+    lines begins with a line feed, which ends the half line that a killed process may have left; a line that is no JSON
+    is skipped. The last line of a name counts.
     """
 
     def __init__(self, path: str) -> None:
         """Open nothing yet."""
         self.path = path
         self._lock = Lock()
-        self._forget()
+        self._identity = b""
+        self._offset = 0
+        self._contents: dict[str, Content] = {}
 
     def locked(self) -> AbstractContextManager[int]:
         """Keep other writers of the run away, and lend the journal's descriptor."""
@@ -79,7 +81,7 @@ class RunIndex:
     def _forget(self) -> None:
         self._identity = b""
         self._offset = 0
-        self._contents: dict[str, Content] = {}
+        self._contents = {}
 
     def _new_lines(self, descriptor: int) -> Iterator[bytes]:
         while block := os.pread(descriptor, 1 << 20, self._offset):
