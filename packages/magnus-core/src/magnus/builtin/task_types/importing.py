@@ -117,7 +117,7 @@ def _import_longest(command: str, directory: str) -> tuple[ModuleType, tuple[str
         try:
             return _import(name, directory), tuple(parts[length:])
         except ModuleNotFoundError as error:
-            # The module itself, or a package that should hold it, is missing: the module's name may be shorter. A module
+            # The module itself, or a package that should hold it, is missing: its name may be shorter. A module
             # that is there and cannot import something is the user's own error.
             if error.name is None or not f"{name}.".startswith(f"{error.name}."):
                 raise
