@@ -45,12 +45,10 @@ class AsIsNode(NodeType):
     takes_other_keys = True
 
 
-class ParallelNode(NodeType):
-    """Walks several graphs, at the same time where the executor can."""
+class _Branches(NodeType):
+    """Walks the graphs that were written in the node, or in a file that it names."""
 
     role = Role.COMPOSITE
-    keys = {"branches": {**GRAPHS, "description": "The graphs by the names of the branches."}}  # noqa: RUF012 - in the port
-    required = ("branches",)
 
     def fan_out(self, node: Node, parameters: Values) -> Sequence[tuple[str, Graph, tuple[str, Any] | None]]:
         """Return the branches as they were declared."""
@@ -61,14 +59,22 @@ class ParallelNode(NodeType):
         return merge_branches(outputs)
 
 
-class DagNode(ParallelNode):
+class ParallelNode(_Branches):
+    """Walks several graphs, at the same time where the executor can."""
+
+    keys = {  # noqa: RUF012 - declared as immutable in the port
+        "branches": {**GRAPHS, "description": "The graphs by the names of the branches."}
+    }
+    required = ("branches",)
+
+
+class DagNode(_Branches):
     """Walks one graph, which stands in another file."""
 
     keys = {  # noqa: RUF012 - declared as immutable in the port
         "dag_definition": {**NAME, "description": "A pipeline file, relative to the file that names it."},
         "dag": {**GRAPH, "description": "Instead of 'dag_definition': the graph itself."},
     }
-    required = ()
 
 
 class MapNode(NodeType):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from magnus.definition.checks import check, check_names, plain
+from magnus.definition.findings import Spot
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,17 +62,17 @@ def collect_blocks(value: Mapping[str, Any], findings: Findings) -> dict[str, Ra
 
 def _block(port: str, key: str, value: Mapping[str, Any], findings: Findings) -> RawBlock | None:
     raw = value[key]
-    if not check(raw, {"type": "object"}, f"'{key}'", findings, value, key):
+    if not check(raw, {"type": "object"}, Spot(f"'{key}'", findings, value, key)):
         return None
     valid = check_names(raw, BLOCK_KEYS, ("type",), f"'{key}'", findings)
     for name, schema in BLOCK_KEYS.items():
         if name in raw:
-            valid &= check(raw[name], schema, f"'{key}': '{name}'", findings, raw, name)
+            valid &= check(raw[name], schema, Spot(f"'{key}': '{name}'", findings, raw, name))
     if not valid:
         return None
     config = raw.get("config", {})
     before = len(findings.problems)
-    plain(config, f"'{key}': 'config'", findings, raw, "config")
+    plain(config, Spot(f"'{key}': 'config'", findings, raw, "config"))
     if len(findings.problems) > before:
         return None
     return RawBlock(port, raw["type"], config, findings.path, findings.place_of(raw, "type"))

@@ -1,7 +1,7 @@
 """Checks values against the subset of JSON Schema that the tables of keys use, and says where a mistake is.
 
-The subset: `type`, `enum`, `minimum`, `exclusiveMinimum`, `maximum`, `minLength`, `items`, `minItems`, `properties`,
-`required`, `additionalProperties`, `minProperties`, and `oneOf` whose alternatives differ in type.
+The subset: `type`, `enum`, `minimum`, `exclusiveMinimum`, `maximum`, `minLength`, `items`, `properties`,
+`required`, `additionalProperties`, and `oneOf` whose alternatives differ in type.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from magnus.definition.findings import Spot
 from magnus.definition.variables import is_encodable
 from magnus.definition.words import KINDS, found, hint, kind_of, one_of
 
@@ -27,30 +28,21 @@ _MOST_BITS = 8192
 """Python turns no larger whole number into text, unless told to."""
 
 
-def check(value: Any, schema: Mapping[str, Any], what: str, findings: Findings, holder: Any, key: Any) -> bool:
-    """Check the *value* that *holder* has under *key*, note every mistake in *findings*, and say whether there was none.
-
-    Args:
-        value: What was written.
-        schema: What would be right.
-        what: How messages call the value.
-        findings: Takes the mistakes.
-        holder: The mapping or list that holds the value, for its place.
-        key: The value's key or index in *holder*.
-    """
+def check(value: Any, schema: Mapping[str, Any], spot: Spot) -> bool:
+    """Check the *value* that stands at *spot*, note every mistake in it, and say whether there was none."""
     kind = kind_of(value)
     chosen = _alternative(schema, kind)
     if chosen is None:
-        findings.add(f"{what} is {found(value)}; expected {expected(schema)}", holder, key)
+        spot.note(f"is {found(value)}; expected {expected(schema)}")
         return False
     problem = _scalar_problem(value, kind, chosen)
     if problem:
-        findings.add(f"{what} is {problem}", holder, key)
+        spot.note(f"is {problem}")
         return False
     if kind == "object":
-        return _check_object(value, chosen, what, findings)
+        return _check_object(value, chosen, spot)
     if kind == "array":
-        return _check_array(value, chosen, what, findings, holder, key)
+        return _check_array(value, chosen, spot)
     return True
 
 
@@ -105,24 +97,24 @@ def _is_finite(value: float) -> bool:
         return False
 
 
-def _check_object(value: Mapping[str, Any], schema: Mapping[str, Any], what: str, findings: Findings) -> bool:
+def _check_object(value: Mapping[str, Any], schema: Mapping[str, Any], spot: Spot) -> bool:
     properties = schema.get("properties")
     if properties is None:
         return True
-    valid = check_names(value, properties, schema.get("required", ()), what, findings)
+    valid = check_names(value, properties, schema.get("required", ()), spot.what, spot.findings)
     for name, item in value.items():
         if name in properties:
-            valid &= check(item, properties[name], f"{what}: '{name}'", findings, value, name)
+            valid &= check(item, properties[name], Spot(f"{spot.what}: '{name}'", spot.findings, value, name))
     return valid
 
 
 def check_names(
-    value: Mapping[str, Any], known: Iterable[str], required: Iterable[str], what: str, findings: Findings
+    value: Mapping[Any, Any], known: Iterable[str], required: Iterable[str], what: str, findings: Findings
 ) -> bool:
     """Note the names in *value* that are not *known*, and those *required* that it lacks; say whether there were none."""
     valid = True
     for name in value:
-        if not isinstance(name, str) or name not in known:
+        if name not in known:
             text = f"{what}: unknown key {name!r}; known are {one_of(known)}{hint(str(name), known)}"
             findings.add_key(text, value, name)
             valid = False
@@ -133,52 +125,48 @@ def check_names(
     return valid
 
 
-def _check_array(
-    value: list[Any], schema: Mapping[str, Any], what: str, findings: Findings, holder: Any, key: Any
-) -> bool:
-    if len(value) < schema.get("minItems", 0):
-        findings.add(f"{what} is an empty list; expected {expected(schema)}", holder, key)
-        return False
+def _check_array(value: list[Any], schema: Mapping[str, Any], spot: Spot) -> bool:
     items = schema.get("items")
     if items is None:
         return True
-    checks = [check(each, items, f"{what}, item {n + 1},", findings, value, n) for n, each in enumerate(value)]
+    spots = (Spot(f"{spot.what}, item {n + 1},", spot.findings, value, n) for n in range(len(value)))
+    checks = [check(each, items, at) for each, at in zip(value, spots, strict=True)]
     return all(checks)
 
 
-def plain(value: Any, what: str, findings: Findings, holder: Any, key: Any, depth: int = 0) -> Any:
+def plain(value: Any, spot: Spot, depth: int = 0) -> Any:
     """Return a copy of a value of free form without places, and note what in it is not a JSON value."""
-    kind = type(value)
-    if kind is str or isinstance(value, str):
+    if isinstance(value, str):
         if not is_encodable(value):
-            findings.add(f"{what} holds half of a surrogate pair, which is no character; leave it out", holder, key)
+            spot.note("holds half of a surrogate pair, which is no character; leave it out")
         return value
-    if value is None or kind is bool:
+    if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):
         if value.bit_length() > _MOST_BITS:
-            findings.add(f"{what} is a number of too many digits; write it as text", holder, key)
+            spot.note("is a number of too many digits; write it as text")
         return value
     if isinstance(value, float):
         if not math.isfinite(value):
-            findings.add(f"{what} is {value}, which JSON does not have; use null or text", holder, key)
+            spot.note(f"is {value}, which JSON does not have; use null or text")
         return value
     if isinstance(value, dict | list | tuple):
-        return _plain_container(value, what, findings, holder, key, depth)
-    findings.add(f"{what} is {found(value)}; expected a JSON value", holder, key)
+        return _plain_container(value, spot, depth)
+    spot.note(f"is {found(value)}; expected a JSON value")
     return None
 
 
-def _plain_container(value: Any, what: str, findings: Findings, holder: Any, key: Any, depth: int) -> Any:
+def _plain_container(value: Any, spot: Spot, depth: int) -> Any:
+    what, findings, _, _ = spot
     if depth == MAX_DEPTH:
-        findings.add(f"{what} is nested more than {MAX_DEPTH} levels deep; flatten it", holder, key)
+        spot.note(f"is nested more than {MAX_DEPTH} levels deep; flatten it")
         return None
     if not isinstance(value, dict):
-        return [plain(each, what, findings, value, n, depth + 1) for n, each in enumerate(value)]
+        return [plain(each, Spot(what, findings, value, n), depth + 1) for n, each in enumerate(value)]
     copy: dict[str, Any] = {}
     for name, each in value.items():
         if isinstance(name, str):
-            copy[name] = plain(each, what, findings, value, name, depth + 1)
+            copy[name] = plain(each, Spot(what, findings, value, name), depth + 1)
         else:
-            findings.add(f"{what} has the name {name!r}; a name has to be text", holder, key)
+            spot.note(f"has the name {name!r}; a name has to be text")
     return copy

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from magnus.definition.blocks import BLOCK_ALIASES, BLOCKS, RawBlock, collect_blocks
 from magnus.definition.checks import check, check_names
-from magnus.definition.findings import Findings, in_order
+from magnus.definition.findings import Findings, Spot, in_order
 from magnus.definition.options import build_options
 from magnus.definition.source import read_document
 from magnus.definition.words import found
@@ -48,7 +48,7 @@ class Block:
 
     port: str
     type: str
-    adapter: type[Any]
+    adapter: Any
     options: Any
     raw: Mapping[str, Any]
     path: str | None = None
@@ -113,7 +113,7 @@ def load_config(
     """
     problems: list[Problem] = []
     named = os.fspath(config_file) if config_file is not None else environ.get(FILE_VARIABLE) or None
-    default = os.path.join(os.fspath(working_directory), DEFAULT_FILE)
+    default = os.path.join(os.fspath(working_directory), DEFAULT_FILE)  # noqa: PTH118 - pathlib is slow to import
     files = [] if named is None else [named]
     if os.path.lexists(default) and not (named is not None and _is_same(named, default)):
         files.append(default)
@@ -123,12 +123,14 @@ def load_config(
         blocks, used = _read(path, environ, problems)
         raw |= blocks
         variables |= used
-    if named is not None and problems and named == problems[0].path and problems[0].line is None and config_file is None:
-        problems[0] = Problem(f"{problems[0].message} ({FILE_VARIABLE} names it)", named)
+    if config_file is None:
+        problems = [
+            _blame_variable(each) if each.path == named and each.line is None else each for each in problems
+        ]
     chosen = _choose(raw, adapters, problems)
     if problems:
         raise ConfigurationError(in_order(problems))
-    return Config(**chosen, variables=frozenset(variables), files=tuple(files))
+    return _config(chosen, frozenset(variables), tuple(files))
 
 
 def config_from_mapping(value: Mapping[str, Any], adapters: AdapterManager) -> Config:
@@ -143,7 +145,19 @@ def config_from_mapping(value: Mapping[str, Any], adapters: AdapterManager) -> C
     chosen = _choose(collect_blocks(value, findings), adapters, findings.problems)
     if findings.problems:
         raise ConfigurationError(findings.problems)
-    return Config(**chosen)
+    return _config(chosen)
+
+
+def _config(
+    chosen: dict[str, Block], variables: frozenset[str] = frozenset(), files: tuple[str, ...] = ()
+) -> Config:
+    executor, run_log_store, catalog, secrets, tracker = (chosen[port] for port in DEFAULT_TYPES)
+    return Config(executor, run_log_store, catalog, secrets, tracker, variables, files)
+
+
+def _blame_variable(problem: Problem) -> Problem:
+    """Say of a file that cannot be read that it was the environment that named it."""
+    return Problem(f"{problem.message} ({FILE_VARIABLE} names it)", problem.path)
 
 
 def _is_same(one: str, other: str) -> bool:
@@ -160,17 +174,19 @@ def _read(
         problems.extend(error.problems)
         return {}, frozenset()
     if not isinstance(document.value, dict):
-        problems.append(document.problem(f"the file holds {found(document.value)}; expected a mapping of blocks"))
+        problems.append(
+            document.problem(f"the file holds {found(document.value)}; expected a mapping of blocks")
+        )
         return {}, document.used_variables
     findings = Findings(document.path, problems)
     value = document.value
-    has_defaults = os.path.basename(path) == DEFAULT_FILE
+    has_defaults = os.path.basename(path) == DEFAULT_FILE  # noqa: PTH119 - as above
     known = [*BLOCKS, *BLOCK_ALIASES, *(["defaults"] if has_defaults else [])]
     check_names(value, known, (), "the file", findings)
     blocks: dict[str, RawBlock] = {}
     if has_defaults and "defaults" in value:
         inner = value["defaults"]
-        if check(inner, {"type": "object"}, "'defaults'", findings, value, "defaults"):
+        if check(inner, {"type": "object"}, Spot("'defaults'", findings, value, "defaults")):
             check_names(inner, [*BLOCKS, *BLOCK_ALIASES], (), "'defaults'", findings)
             blocks |= collect_blocks(inner, findings)
     own = collect_blocks(value, findings)
@@ -182,7 +198,9 @@ def _read(
     return blocks | own, document.used_variables
 
 
-def _choose(raw: Mapping[str, RawBlock], adapters: AdapterManager, problems: list[Problem]) -> dict[str, Block]:
+def _choose(
+    raw: Mapping[str, RawBlock], adapters: AdapterManager, problems: list[Problem]
+) -> dict[str, Block]:
     """Load the adapter of every port and build its options."""
     chosen: dict[str, Block] = {}
     unusable: ServiceError | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from magnus.definition.located import LocatedDict, LocatedList
 from magnus.domain.nodes import Place
@@ -51,7 +51,31 @@ class Findings:
     def place_of(self, holder: Any, key: Any = None) -> Place | None:
         """Return where the value under *key*, or without one *holder*, begins."""
         position = position_of(holder, key)
-        return None if self.path is None or position is None else Place(self.path, position.line, position.column)
+        return (
+            None
+            if self.path is None or position is None
+            else Place(self.path, position.line, position.column)
+        )
+
+
+class Spot(NamedTuple):
+    """A value under examination.
+
+    Attributes:
+        what: How messages call it.
+        findings: Takes the mistakes in it.
+        holder: The mapping or list that holds it, for its place.
+        key: Its key or index in *holder*.
+    """
+
+    what: str
+    findings: Findings
+    holder: Any
+    key: Any
+
+    def note(self, message: str) -> None:
+        """Note a mistake in the value; *message* goes on after what the value is called."""
+        self.findings.add(f"{self.what} {message}", self.holder, self.key)
 
 
 def position_of(holder: Any, key: Any = None) -> Position | None:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from magnus.definition.checks import check, check_names
-from magnus.definition.findings import Findings
+from magnus.definition.findings import Findings, Spot
 from magnus.definition.keys import GRAPH_KEYS
-from magnus.definition.node_builder import NodeBuilder
+from magnus.definition.node_builder import Draft, NodeBuilder
 from magnus.definition.settings import number
 from magnus.definition.source import read_document
 from magnus.definition.words import found
 from magnus.domain.graph import DEFAULT_MAX_TIME_SECONDS, Graph, find_problems
-from magnus.domain.names import DAG_BRANCH
+from magnus.domain.names import DAG_BRANCH, node_name_problem
 from magnus.domain.nodes import Node
 from magnus.errors import DefinitionError, Problem
 from magnus.ports.node_type import Role
@@ -22,14 +22,14 @@ from magnus.ports.node_type import Role
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from magnus.definition.node_kinds import Kinds, NodeKind
+    from magnus.definition.node_kinds import Kinds
     from magnus.definition.source import Document
 
 MAX_GRAPH_DEPTH = 100
-"""How deep graphs may stand in graphs, over all files; hashing a graph and describing it need a few frames per level."""
+"""How deep graphs may stand in graphs, over all files: hashing a graph takes a few frames for each level."""
 
 MAX_NODES = 1_000_000
-"""How many nodes a pipeline may have in all: a few files that include each other twice can stand for more than any memory."""
+"""How many nodes a pipeline may have in all: a few files that name each other twice can stand for any number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,7 @@ class _Scope:
 
     Attributes:
         findings: Takes the mistakes of its file.
+        builder: Builds the nodes of its file.
         folder: What `dag_definition` is relative to.
         files: The files that led here, outermost first: as shown, and as found on disk.
         items: The names of the items of the maps around it.
@@ -81,7 +82,8 @@ class GraphBuilder:
 
     def from_mapping(self, dag: Mapping[str, Any], folder: str) -> Graph | None:
         """Build the graph of a pipeline written in Python."""
-        return self._graph(dag, self._scope(Findings(None, self.problems), folder, ()), "dag", dag, None)
+        scope = self._scope(Findings(None, self.problems), folder, ())
+        return self._graph(dag, scope, Spot("dag", scope.findings, None, None))
 
     def check_variables(self) -> None:
         """Note every variable without a value; to be called when all graphs are built."""
@@ -100,37 +102,33 @@ class GraphBuilder:
         self.files.append(document.path)
         self.variables |= document.used_variables
 
-    def _scope(
-        self, findings: Findings, folder: str, files: tuple[tuple[str, str], ...], outer: _Scope | None = None
-    ) -> _Scope:
-        builder = NodeBuilder(self._kinds, findings, self._shell_steps)
-        if outer is None:
-            return _Scope(findings, builder, folder, files)
-        return _Scope(findings, builder, folder, files, outer.items, outer.depth)
+    def _scope(self, findings: Findings, folder: str, files: tuple[tuple[str, str], ...]) -> _Scope:
+        return _Scope(findings, NodeBuilder(self._kinds, findings, self._shell_steps), folder, files)
 
     def _graph_of(self, document: Document, scope: _Scope) -> Graph | None:
         block = document.value.get("dag")
         if "dag" not in document.value:
             scope.findings.add("the file has no 'dag:' block; it holds the steps", document.value)
             return None
-        return self._graph(block, scope, "dag", document.value, "dag")
+        return self._graph(block, scope, Spot("dag", scope.findings, document.value, "dag"))
 
-    def _graph(
-        self, raw: Any, scope: _Scope, what: str, holder: Any, key: str | None
-    ) -> Graph | None:
-        """Build the graph *raw*, which *holder* has under *key*; messages call it *what*."""
-        findings = scope.findings
+    def _graph(self, raw: Any, scope: _Scope, spot: Spot) -> Graph | None:
+        """Build the graph *raw*, which stands at *spot*."""
+        what, findings, holder, key = spot
         if not isinstance(raw, dict):
-            findings.add(f"{what} is {found(raw)}; expected a mapping with 'start_at' and 'steps'", holder, key)
+            spot.note(f"is {found(raw)}; expected a mapping with 'start_at' and 'steps'")
             return None
         if scope.depth > MAX_GRAPH_DEPTH:
-            findings.add(f"{what}: graphs are nested more than {MAX_GRAPH_DEPTH} levels deep; flatten them", raw)
+            findings.add(
+                f"{what}: graphs are nested more than {MAX_GRAPH_DEPTH} levels deep; flatten them", raw
+            )
             return None
         check_names(raw, GRAPH_KEYS, ("start_at", "steps"), what, findings)
         valid = {
             name: value
             for name, value in raw.items()
-            if name in GRAPH_KEYS and check(value, GRAPH_KEYS[name], f"{what}: '{name}'", findings, raw, name)
+            if name in GRAPH_KEYS
+            and check(value, GRAPH_KEYS[name], Spot(f"{what}: '{name}'", findings, raw, name))
         }
         if "steps" not in valid:
             return None
@@ -197,108 +195,86 @@ class GraphBuilder:
             complete = False
             if "next" not in raw:
                 findings.add(f"{what} lacks the key 'next', the step that follows", raw)
-        branches, inside = self._branches(kind, checked, raw, scope, what)
-        return builder.build(name, steps, kind, checked, branches, inside, what), complete
+        draft = Draft(name, steps, kind, checked, what)
+        branches, inside = self._branches(draft, scope)
+        return builder.build(draft, branches, inside), complete
 
-    def _branches(
-        self, kind: NodeKind, checked: dict[str, Any], raw: Mapping[str, Any], scope: _Scope, what: str
-    ) -> tuple[dict[str, Graph], dict[str, Any]]:
+    def _branches(self, draft: Draft, scope: _Scope) -> tuple[dict[str, Graph], dict[str, Any]]:
         """Build the graphs inside a node: for `Node.branches`, and for its canonical definition."""
+        kind, checked, what = draft.kind, draft.checked, draft.what
+        raw = draft.holder[draft.name]
         if kind.role is not Role.COMPOSITE:
             return _NO_BRANCHES, _NO_BRANCHES
         branches: dict[str, Graph] = {}
         inside: dict[str, Any] = {}
         item = checked.get("iterate_as") if "iterate_as" in kind.keys else None
-        if item is not None and not self._check_item(item, raw, scope, what):
-            checked.pop("iterate_as")
-        inner = _Scope(
-            scope.findings,
-            scope.builder,
-            scope.folder,
-            scope.files,
-            (*scope.items, item) if item is not None else scope.items,
-            scope.depth + 1,
-        )
+        items = scope.items
+        if item is not None:
+            _check_item(item, items, Spot(f"{what}: 'iterate_as':", scope.findings, raw, "iterate_as"))
+            items = (*items, item)
+        inner = replace(scope, items=items, depth=scope.depth + 1)
         for key in kind.graph_keys:
             if key in checked:
-                graph = self._graph(checked.pop(key), inner, f"{what}, {key}", raw, key)
+                graph = self._graph(checked.pop(key), inner, Spot(f"{what}, {key}", scope.findings, raw, key))
                 if graph is not None:
                     branches[DAG_BRANCH if key == DAG_BRANCH or item is None else item] = graph
                     inside[key] = graph.definition()
         for key in kind.graphs_keys:
             if key in checked:
-                found_here = self._named_graphs(checked.pop(key), inner, f"{what}: '{key}'", what, raw, key)
+                spot = Spot(f"{what}: '{key}'", scope.findings, raw, key)
+                found_here = self._named_graphs(checked.pop(key), inner, spot, what)
                 branches.update(found_here)
                 inside[key] = {name: graph.definition() for name, graph in found_here.items()}
         if "dag_definition" in kind.keys:
-            self._included(checked, branches, inside, raw, inner, what)
+            graph = self._included(checked.pop("dag_definition", None), inner, raw, what)
+            if graph is not None:
+                branches[DAG_BRANCH] = graph
+                inside[DAG_BRANCH] = graph.definition()
         return branches, inside
 
-    def _check_item(self, item: str, raw: Mapping[str, Any], scope: _Scope, what: str) -> bool:
-        from magnus.domain.names import node_name_problem
-
-        problem = node_name_problem(item)
-        if problem is None and item in scope.items:
-            problem = f"the name '{item}' is that of the item of a map around this one; choose another"
-        if problem:
-            scope.findings.add(f"{what}: 'iterate_as': {problem}", raw, "iterate_as")
-        return problem is None
-
-    def _named_graphs(
-        self, value: Any, scope: _Scope, label: str, what: str, raw: Mapping[str, Any], key: str
-    ) -> dict[str, Graph]:
+    def _named_graphs(self, value: Any, scope: _Scope, spot: Spot, what: str) -> dict[str, Graph]:
         graphs: dict[str, Graph] = {}
         if not isinstance(value, dict) or not value:
             shown = "empty" if value == {} else found(value)
-            scope.findings.add(f"{label} is {shown}; expected a mapping of names to graphs", raw, key)
+            spot.note(f"is {shown}; expected a mapping of names to graphs")
             return graphs
         for name in value:
-            if scope.builder.check_name(name, value, label):
-                graph = self._graph(value[name], scope, f"{what}, branch '{name}'", value, name)
+            if scope.builder.check_name(name, value, spot.what):
+                graph = self._graph(
+                    value[name], scope, Spot(f"{what}, branch '{name}'", scope.findings, value, name)
+                )
                 if graph is not None:
                     graphs[name] = graph
         return graphs
 
-    def _included(
-        self,
-        checked: dict[str, Any],
-        branches: dict[str, Graph],
-        inside: dict[str, Any],
-        raw: Mapping[str, Any],
-        scope: _Scope,
-        what: str,
-    ) -> None:
-        """Build the graph that a dag node takes from another file."""
+    def _included(self, named: str | None, scope: _Scope, raw: Mapping[str, Any], what: str) -> Graph | None:
+        """Build the graph that a dag node takes from the file *named*."""
         findings = scope.findings
         if "dag" in raw and "dag_definition" in raw:
             findings.add_key(f"{what} has both 'dag_definition' and 'dag'; keep one of them", raw, "dag")
         elif "dag" not in raw and "dag_definition" not in raw:
             findings.add(f"{what} lacks the key 'dag_definition', the file that holds its graph", raw)
-        named = checked.get("dag_definition")
         if named is None or "dag" in raw:
-            return
-        path = os.path.join(scope.folder, named)
-        real = os.path.realpath(path) if "\0" not in path else path
-        names = [shown for shown, _ in scope.files]
+            return None
+        spot = Spot(f"{what}: 'dag_definition'", findings, raw, "dag_definition")
+        path = os.path.join(scope.folder, named)  # noqa: PTH118 - pathlib would drop the './' that a user wrote
+        real = path if "\0" in path else os.path.realpath(path)
         if real in (found_at for _, found_at in scope.files):
-            chain = " -> ".join([*names, path])
-            findings.add(f"{what}: 'dag_definition' leads back to a file that is being read: {chain}", raw, "dag_definition")
-            return
-        document = self._document(path, real, findings, raw, what)
+            chain = " -> ".join([*(shown for shown, _ in scope.files), path])
+            spot.note(f"leads back to a file that is being read: {chain}; remove it from one of them")
+            return None
+        document = self._document(path, real, spot)
         if document is None:
-            return
-        outer = _Scope(scope.findings, scope.builder, scope.folder, (), scope.items, scope.depth)
-        there = self._scope(
-            Findings(document.path, self.problems), os.path.dirname(path), (*scope.files, (path, real)), outer
+            return None
+        there = Findings(document.path, self.problems)
+        builder = NodeBuilder(self._kinds, there, self._shell_steps)
+        folder = os.path.dirname(path)  # noqa: PTH120 - as above
+        files = (*scope.files, (path, real))
+        return self._graph_of(
+            document, replace(scope, findings=there, builder=builder, folder=folder, files=files)
         )
-        graph = self._graph_of(document, there)
-        if graph is not None:
-            branches[DAG_BRANCH] = graph
-            inside["dag"] = graph.definition()
 
-    def _document(
-        self, path: str, real: str, findings: Findings, raw: Mapping[str, Any], what: str
-    ) -> Document | None:
+    def _document(self, path: str, real: str, spot: Spot) -> Document | None:
         if real in self._documents:
             return self._documents[real]
         try:
@@ -306,21 +282,27 @@ class GraphBuilder:
         except DefinitionError as error:
             for problem in error.problems:
                 if problem.line is None:
-                    text = f"{what}: 'dag_definition' names {problem.path}: {problem.message}"
-                    findings.add(text, raw, "dag_definition")
+                    spot.note(f"names {problem.path}: {problem.message}")
                 else:
-                    findings.problems.append(problem)
+                    self.problems.append(problem)
             return None
         if not isinstance(document.value, dict):
-            findings.problems.append(
-                document.problem(f"the file holds {found(document.value)}; expected a mapping with 'dag'")
-            )
+            text = f"the file holds {found(document.value)}; expected a mapping with 'dag'"
+            self.problems.append(document.problem(text))
             return None
         self._remember(document)
         return document
 
 
 _NO_BRANCHES: dict[str, Any] = {}
+
+
+def _check_item(item: str, around: tuple[str, ...], spot: Spot) -> None:
+    problem = node_name_problem(item)
+    if problem is None and item in around:
+        problem = f"the name '{item}' is that of the item of a map around this one; choose another"
+    if problem:
+        spot.note(problem)
 
 
 def _text(raw: Mapping[str, Any], key: str) -> str | None:

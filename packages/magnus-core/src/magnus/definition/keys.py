@@ -18,7 +18,11 @@ _PATTERNS = {"type": "array", "items": NAME}
 GRAPH_KEYS: dict[str, dict[str, Any]] = {
     "name": {"type": "string", "description": "What people call the pipeline."},
     "description": {"type": "string", "description": "For people."},
-    "max_time": {"type": "number", "exclusiveMinimum": 0, "description": "Seconds that the graph may take in all."},
+    "max_time": {
+        "type": "number",
+        "exclusiveMinimum": 0,
+        "description": "Seconds that the graph may take in all.",
+    },
     "start_at": {**NAME, "description": "The first step."},
     "steps": {"type": "object", "minProperties": 1, "description": "The steps by name."},
 }

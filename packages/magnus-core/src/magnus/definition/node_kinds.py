@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from magnus.definition.keys import GRAPH, GRAPHS, NODE_ALIASES, ROLE_KEYS, TYPE_ALIASES
+from magnus.definition.keys import GRAPH, NODE_ALIASES, ROLE_KEYS, TYPE_ALIASES
 from magnus.errors import MagnusError
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ class NodeKind:
         required: Keys of its own that must be there.
         graph_keys: Keys that hold one graph.
         graphs_keys: Keys that hold graphs by name.
+        left_out: Keys that the canonical definition has in another form: the graph itself instead of its file.
         takes_other_keys: Whether any further key is kept.
     """
 
@@ -36,6 +37,7 @@ class NodeKind:
     required: Sequence[str]
     graph_keys: tuple[str, ...]
     graphs_keys: tuple[str, ...]
+    left_out: frozenset[str]
     takes_other_keys: bool
 
 
@@ -87,12 +89,15 @@ def _kind(name: str, node_type: type[NodeType]) -> NodeKind:
     own = node_type.keys
     common = ROLE_KEYS[node_type.role]
     aliases = {old: common[new] for old, new in NODE_ALIASES.items() if new in common}
+    graph_keys = tuple(key for key, schema in own.items() if schema.get("$ref") == GRAPH["$ref"])
+    graphs_keys = tuple(key for key, schema in own.items() if schema.get("additionalProperties") == GRAPH)
     return NodeKind(
         name=name,
         role=node_type.role,
         keys={**own, **common, **aliases},
         required=tuple(node_type.required),
-        graph_keys=tuple(key for key, schema in own.items() if schema.get("$ref") == GRAPH["$ref"]),
-        graphs_keys=tuple(key for key, schema in own.items() if schema.get("additionalProperties") == GRAPHS["additionalProperties"]),
+        graph_keys=graph_keys,
+        graphs_keys=graphs_keys,
+        left_out=frozenset({*graph_keys, *graphs_keys, "dag_definition"} if graph_keys else graphs_keys),
         takes_other_keys=node_type.takes_other_keys,
     )

@@ -10,7 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from magnus.definition.checks import plain
-from magnus.definition.findings import Findings
+from magnus.definition.findings import Findings, Spot
 from magnus.definition.words import KINDS, hint, kind_of, one_of
 from magnus.errors import ConfigurationError, Problem
 
@@ -48,7 +48,9 @@ def build_options(
     return options
 
 
-def option_problems(options_class: type[Any], raw: Mapping[str, Any], what: str, path: str | None = None) -> list[Problem]:
+def option_problems(
+    options_class: type[Any], raw: Mapping[str, Any], what: str, path: str | None = None
+) -> list[Problem]:
     """Return what is wrong with *raw* as options of *options_class*; the arguments are those of `build_options`."""
     return _validate(options_class, raw, what, path, {})[1] if raw else []
 
@@ -74,7 +76,11 @@ def _required(options_class: type[Any]) -> bool:
 
 
 def _validate(
-    options_class: type[Any], raw: Mapping[str, Any], what: str, path: str | None, sources: Mapping[str, Source]
+    options_class: type[Any],
+    raw: Mapping[str, Any],
+    what: str,
+    path: str | None,
+    sources: Mapping[str, Source],
 ) -> tuple[Any, list[Problem]]:
     findings = Findings(path)
 
@@ -91,7 +97,7 @@ def _validate(
     for location, known in unknown:
         name = str(location[-1])
         note(location, f"unknown key '{name}'; {_known(known)}{hint(name, known)}", is_key=True)
-    values = plain(raw, what, findings, raw, None)
+    values = plain(raw, Spot(what, findings, raw, None))
     if findings.problems and not unknown:
         return None, findings.problems
     from pydantic import TypeAdapter, ValidationError
@@ -112,7 +118,9 @@ def _known(names: Iterable[str]) -> str:
     return f"known are {listed}" if listed else "it takes none"
 
 
-def _unknown(hint_type: Any, value: Any, at: tuple[Any, ...] = ()) -> Iterable[tuple[tuple[Any, ...], list[str]]]:
+def _unknown(
+    hint_type: Any, value: Any, at: tuple[Any, ...] = ()
+) -> Iterable[tuple[tuple[Any, ...], list[str]]]:
     """Yield the location of every key that no dataclass has, at any depth; pydantic would let them pass."""
     if isinstance(value, list):
         for index, each in enumerate(value):
@@ -121,7 +129,9 @@ def _unknown(hint_type: Any, value: Any, at: tuple[Any, ...] = ()) -> Iterable[t
         return
     if not isinstance(value, dict):
         return
-    if isinstance(hint_type, type) and (dataclasses.is_dataclass(hint_type) or hasattr(hint_type, "model_fields")):
+    if isinstance(hint_type, type) and (
+        dataclasses.is_dataclass(hint_type) or hasattr(hint_type, "model_fields")
+    ):
         names = option_names(hint_type)
         hints = get_type_hints(hint_type)
         for key, each in value.items():

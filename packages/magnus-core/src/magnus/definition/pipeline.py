@@ -61,7 +61,8 @@ def load_pipeline(
     known = ["dag", *BLOCKS, *BLOCK_ALIASES]
     check_names(document.value, known, (), "the file", findings)
     blocks = collect_blocks(document.value, findings)
-    graph = builder.from_document(document, os.path.dirname(document.path))
+    folder = os.path.dirname(document.path)  # noqa: PTH120 - pathlib would drop the './' that a user wrote
+    graph = builder.from_document(document, folder)
     builder.check_variables()
     _refuse(builder, graph)
     assert graph is not None  # noqa: S101 - for the type checker: without problems there is a graph

@@ -16,7 +16,7 @@ from magnus.domain.patterns import pattern_problem
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from magnus.definition.findings import Findings
+    from magnus.definition.findings import Spot
 
 _UNITS = {
     "B": 1,
@@ -31,10 +31,10 @@ _FAILURE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*|exit:-?\d{1,10}")
 
 def number(value: float) -> float:
     """Write a whole number of either type in one way: 600 and 600.0 mean the same."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    return int(value) if float(value).is_integer() else value
 
 
-def retry(value: Any, what: str, findings: Findings) -> tuple[RetryPolicy, Any]:
+def retry(value: Any, spot: Spot) -> tuple[RetryPolicy, Any]:
     """Read `retry`: attempts in all, or a mapping."""
     if isinstance(value, int):
         return (RetryPolicy(value), value) if value > 1 else (RetryPolicy(), None)
@@ -42,10 +42,10 @@ def retry(value: Any, what: str, findings: Findings) -> tuple[RetryPolicy, Any]:
     for index, name in enumerate(retry_on):
         if not _FAILURE.fullmatch(name):
             text = (
-                f"{what}: 'retry_on' holds {name!r}, which names no failure; expected the name of an exception class, "
+                f"{spot.what}: 'retry_on' holds {name!r}, which names no failure; expected the name of an exception class, "
                 "'timeout', or 'exit:' with a code"
             )
-            findings.add(text, retry_on, index)
+            spot.findings.add(text, retry_on, index)
     written = {key: number(item) for key, item in value.get("backoff", {}).items()}
     backoff = Backoff(**{_BACKOFF_FIELDS[key]: item for key, item in written.items()})
     attempts = value["max_attempts"]
@@ -63,9 +63,9 @@ def retry(value: Any, what: str, findings: Findings) -> tuple[RetryPolicy, Any]:
 _BACKOFF_FIELDS = {"initial": "initial", "factor": "factor", "max": "maximum", "jitter": "jitter"}
 
 
-def resources(value: Mapping[str, Any], what: str, findings: Findings) -> tuple[Resources | None, Any]:
+def resources(value: Mapping[str, Any], spot: Spot) -> tuple[Resources | None, Any]:
     """Read `resources`; memory is rounded up to whole MiB."""
-    memory = _memory_mib(value, what, findings)
+    memory = _memory_mib(value, spot)
     cpu = number(value["cpu"]) if "cpu" in value else None
     asked = Resources(cpu, memory, value.get("gpu", 0))
     canonical = {"cpu": cpu, "memory": memory, "gpu": asked.gpu or None}
@@ -73,27 +73,29 @@ def resources(value: Mapping[str, Any], what: str, findings: Findings) -> tuple[
     return (asked, left) if left else (None, None)
 
 
-def _memory_mib(value: Mapping[str, Any], what: str, findings: Findings) -> int | None:
-    memory = value.get("memory")
+def _memory_mib(value: Mapping[str, Any], spot: Spot) -> int | None:
+    memory: int | str | None = value.get("memory")
     if not isinstance(memory, str):
         return memory
     match = _MEMORY.fullmatch(memory.strip())
     if match is None or match[2] not in _UNITS or float(match[1]) == 0:
-        text = f"{what}: 'memory' is {memory!r}; expected a number above 0 with one of the units {', '.join(_UNITS)}"
-        findings.add(text, value, "memory")
+        text = f"{spot.what}: 'memory' is {memory!r}; expected a number above 0 with one of the units {', '.join(_UNITS)}"
+        spot.findings.add(text, value, "memory")
         return None
     return math.ceil(float(match[1]) * _UNITS[match[2]] / _MIB)
 
 
-def catalog(value: Mapping[str, Any], what: str, findings: Findings) -> tuple[CatalogSettings | None, Any]:
+def catalog(value: Mapping[str, Any], spot: Spot) -> tuple[CatalogSettings | None, Any]:
     """Read `catalog`; every glob is checked."""
     for key in ("get", "put", "optional"):
         patterns = value.get(key, [])
         for index, pattern in enumerate(patterns):
             problem = pattern_problem(pattern)
             if problem:
-                findings.add(f"{what}: '{key}': {problem}", patterns, index)
-    canonical = {key: list(item) if not isinstance(item, str) else item for key, item in value.items() if item}
+                spot.findings.add(f"{spot.what}: '{key}': {problem}", patterns, index)
+    canonical = {
+        key: list(item) if not isinstance(item, str) else item for key, item in value.items() if item
+    }
     if not canonical:
         return None, None
     settings = CatalogSettings(
