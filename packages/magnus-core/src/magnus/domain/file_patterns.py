@@ -1,12 +1,12 @@
 """What a glob of the catalog means, for files on disk as for names in the catalog.
 
-A pattern has no problem that `magnus.domain.patterns.pattern_problem` would find. In a part, `*` stands for any characters,
-`?` for one and `[abc]` or `[!abc]` for one of a set; the part `**` stands for any number of folders, at the end for everything
-below. A pattern whose last part has no wildcard may name a folder and then means everything below it.
+A pattern has no problem that `magnus.domain.patterns.pattern_problem` would find. In a part, `*` stands for any
+characters, `?` for one and `[abc]` or `[!abc]` for one of a set; the part `**` stands for any number of folders, at the
+end for everything below. A pattern whose last part has no wildcard may name a folder and then means everything below it.
 
 A wildcard at the top of the folder does not match a leading dot: the folder may be the working directory, where `.git`,
-`.venv` and the catalog itself lie. Further down it does, because data formats keep files there whose names begin with a dot.
-Logs of steps, below `_logs/`, are meant only by patterns that begin with `_logs/`.
+`.venv` and the catalog itself lie. Further down it does, because data formats keep files there whose names begin with a
+dot. Logs of steps, below `_logs/`, are meant only by patterns that begin with `_logs/`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which files a step takes from the catalog and leaves there: globs, links, order, and what happens where nothing matches."""
+"""Which files a step takes from the catalog and leaves there: globs, links, order, and what if nothing matches."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ def put_files(catalog: Catalog, run_id: str, folder: Path, patterns: Iterable[st
         names = find_files(folder, [pattern])
         if not names and _compiled(pattern).is_literal and not (folder / pattern).is_dir():
             raise ExecutionError(
-                f"the step should have left {pattern!r} in {folder}, to be put in the catalog, but there is no such file or "
-                "folder; write the file there, or use a glob if it may be missing"
+                f"the step should have left {pattern!r} in {folder}, to be put in the catalog, but there is no such "
+                "file or folder; write the file there, or use a glob if it may be missing"
             )
         found.update(names)
     return put_names(catalog, run_id, folder, sorted(found))

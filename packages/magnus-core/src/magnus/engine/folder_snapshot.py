@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class FolderSnapshot:
     """Remembers the files of a compute data folder that a step's patterns mean.
 
-    Made only for a step that may be tried more than once, before the first attempt has got its files: it copies them, within
-    the folder itself, which is on the same file system. Files that no pattern means are the task's own affair.
+    Made only for a step that may be tried more than once, before the first attempt has got its files: it copies them,
+    within the folder itself, which is on the same file system. Files that no pattern means are the task's own affair.
     """
 
     def __init__(self, folder: Path, settings: CatalogSettings) -> None:

@@ -164,18 +164,19 @@ class FileSystemCatalog(Catalog):
         """Wait until no one puts, and keep those who want to waiting."""
         objects = size = 0
         with _reported("collect the garbage of", self._root), locked(f"{self._root}/.lock", exclusive=True):
-            needed = {
-                content.data_hash
+            contents = {
+                content
                 for run_id in self.list_runs()
                 for content in RunIndex(self._index_path(run_id)).read().values()
             }
+            needed = {content.data_hash for content in contents}
             for path, bytes_stored in self._objects.unneeded(needed):
                 objects += 1
                 size += bytes_stored
                 if not dry_run:
                     os.unlink(path)
             if not dry_run:
-                self._objects.tidy()
+                self._objects.tidy({content.size for content in contents})
         return GarbageReport(objects, size)
 
     def _keep_contents(self) -> AbstractContextManager[int]:

@@ -96,9 +96,13 @@ class ObjectStore:
     def copy(self, data_hash: str, target: str) -> None:
         """Put a read-only copy of a content at *target*, for places that no link can lead to."""
         temporary = self.temporary_path()
-        shutil.copyfile(self.path_of(data_hash), temporary)
-        os.chmod(temporary, _OBJECT_MODE)
-        os.replace(temporary, target)
+        try:
+            shutil.copyfile(self.path_of(data_hash), temporary)
+            os.chmod(temporary, _OBJECT_MODE)
+            os.replace(temporary, target)
+        except BaseException:
+            _remove(temporary)
+            raise
 
     def problem(self, content: Content) -> str | None:
         """Return what is wrong with a content as it is stored, or None."""
@@ -122,9 +126,16 @@ class ObjectStore:
                     if item.name not in needed:
                         yield item.path, item.stat().st_size
 
-    def tidy(self) -> None:
-        """Remove what killed writes left; the caller keeps every writer away."""
-        shutil.rmtree(f"{self.root}/partial", ignore_errors=True)
+    def tidy(self, sizes: Container[int]) -> None:
+        """Remove what killed writes left, and the marks of all but *sizes*; the caller keeps every writer away."""
+        for item in _scan(f"{self.root}/partial"):
+            if item.is_dir(follow_symlinks=False):
+                shutil.rmtree(item.path)
+            else:
+                os.unlink(item.path)
+        for item in _scan(f"{self.root}/sizes"):
+            if int(item.name) not in sizes:
+                os.unlink(item.path)
 
     def _add_small(self, data: bytes) -> Content:
         content = Content(hashlib.sha256(data).hexdigest(), len(data))
@@ -209,16 +220,7 @@ def _bring_small(source: int, content: Content, target: str, temporary: str) -> 
                 return
         finally:
             os.close(current)
-    descriptor = os.open(temporary, _CREATE, COPY_MODE)
-    try:
-        try:
-            write_all(descriptor, data)
-        finally:
-            os.close(descriptor)
-        os.rename(temporary, target)
-    except BaseException:
-        _remove(temporary)
-        raise
+    _write_beside(target, temporary, lambda descriptor: write_all(descriptor, data))
 
 
 def _bring_large(source: int, content: Content, target: str, temporary: str) -> None:
@@ -230,14 +232,22 @@ def _bring_large(source: int, content: Content, target: str, temporary: str) -> 
         finally:
             os.close(current)
         os.lseek(source, 0, os.SEEK_SET)
+
+    def copy(descriptor: int) -> None:
+        found, _ = copy_descriptor(source, descriptor)
+        if found != content.data_hash:
+            raise CorruptContentError
+
+    _write_beside(target, temporary, copy)
+
+
+def _write_beside(target: str, temporary: str, write: Callable[[int], None]) -> None:
     descriptor = os.open(temporary, _CREATE, COPY_MODE)
     try:
         try:
-            found, _ = copy_descriptor(source, descriptor)
+            write(descriptor)
         finally:
             os.close(descriptor)
-        if found != content.data_hash:
-            raise CorruptContentError
         os.rename(temporary, target)
     except BaseException:
         _remove(temporary)
