@@ -184,18 +184,23 @@ class Node:
         return self.next is None
 
     def work_hash(self) -> str:
-        """Return a hash of *what* the node does: a step may be skipped in a re-run while it stays the same.
-
-        Where and how often the node runs, what follows it, and the inside of its branches (whose nodes have hashes of
-        their own) are left out.
-        """
-        work = {key: value for key, value in self.definition.items() if key not in _NOT_THE_WORK}
-        return hashlib.sha256(canonical_json(work).encode()).hexdigest()[:16]
+        """Return a hash of *what* the node does: a step may be skipped in a re-run while it stays the same."""
+        return work_hash(self.definition)
 
 
 _NOT_THE_WORK = frozenset(
     {"next", "on_failure", "retry", "timeout", "resources", "executor_config", "branches", "branch", "dag", "max_concurrency"}
 )
+
+
+def work_hash(definition: Mapping[str, Any]) -> str:
+    """Return a hash of what a node with this canonical *definition* does.
+
+    Where and how often it runs, what follows it, and the inside of its branches (whose nodes have hashes of their own)
+    are left out.
+    """
+    work = {key: value for key, value in definition.items() if key not in _NOT_THE_WORK}
+    return hashlib.sha256(canonical_json(work).encode()).hexdigest()[:16]
 
 
 def canonical_json(value: Any) -> str:

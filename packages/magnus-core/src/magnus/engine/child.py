@@ -68,7 +68,8 @@ class ChildBridge:
 
         Args:
             session: The step.
-            configuration: What the interaction API in a child needs to open services; never a secret.
+            configuration: The blocks from which the interaction API in a child opens services; holds no secret that
+                was handed out, but may hold credentials of the services themselves.
         """
         self._session = session
         self._configuration = configuration
@@ -91,12 +92,13 @@ class ChildBridge:
             "step_name": session.step_name,
             "map_variable": session.map_variable,
             "compute_data_folder": str(session.compute_data_folder.absolute()),
+            "working_directory": str(Path.cwd()),
             "parameters_file": str(parameters_file),
             "outputs_file": str(self._outputs_file),
             "configuration": self._configuration,
         }
         context_file = self._folder / "context.json"
-        context_file.write_text(json.dumps(context), encoding="utf-8")
+        context_file.write_text(json.dumps(context, default=str), encoding="utf-8")
         environment = child_environment(parameters, session.run_id, session.tag, dict(session.map_variable))
         environment["MAGNUS_PARAMETERS_FILE"] = str(parameters_file)
         environment["MAGNUS_OUTPUT_PARAMETERS"] = str(self._outputs_file)

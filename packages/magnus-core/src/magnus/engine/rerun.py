@@ -47,16 +47,3 @@ class Rerun:
         """Return what the log of a skipped step says."""
         return f"succeeded in run {self.original_run_id}, not run again"
 
-
-def describe_changes(old: Mapping[str, str], new: Mapping[str, str]) -> str:
-    """Say how two dags differ, given the work hashes of their nodes by the names of steps and branches that lead there."""
-    parts = [
-        f"{verb} {', '.join(names)}"
-        for verb, names in (
-            ("changed:", sorted(name for name in old.keys() & new.keys() if old[name] != new[name])),
-            ("added:", sorted(new.keys() - old.keys())),
-            ("removed:", sorted(old.keys() - new.keys())),
-        )
-        if names
-    ]
-    return "; ".join(parts) or "its order, retries, timeouts or resources changed, no step's work did"

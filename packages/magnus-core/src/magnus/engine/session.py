@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shutil import copyfile
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from magnus.domain.parameters import Value, encode_all
-from magnus.domain.run_log import DataCatalog
-from magnus.engine.catalog_sync import get_files, put_files
+from magnus.engine.catalog_sync import get_files, put_files, put_names
 from magnus.engine.child import ChildBridge
 from magnus.engine.current import running_step
 from magnus.errors import ParameterNotFoundError
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from magnus.domain.jobs import Job, MapVariable
     from magnus.domain.nodes import CatalogSettings
     from magnus.domain.parameters import Values
-    from magnus.domain.run_log import StepLog
+    from magnus.domain.run_log import DataCatalog, StepLog
     from magnus.engine.context import RunContext
     from magnus.engine.scope import Scope
     from magnus.ports.experiment_tracker import Metric
@@ -114,7 +115,11 @@ class Session:
 
     def keep_file(self, path: Path, name: str) -> None:
         """Put a file of the task's own making in the catalog under *name*, at once."""
-        self._record(put_files(self._context.services.catalog, self.run_id, path.parent, [path.name]), name)
+        with TemporaryDirectory(prefix="magnus-") as scratch:
+            target = Path(scratch, name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            copyfile(path, target)
+            self._record(put_names(self._context.services.catalog, self.run_id, Path(scratch), [name]))
 
     def mask(self, text: str) -> str:
         """Return *text* with every secret that was handed out hidden."""
@@ -176,7 +181,7 @@ class Session:
         """Store files below *folder* at once."""
         return self._record(put_files(self._context.services.catalog, self.run_id, folder, list(patterns)))
 
-    def _record(self, entries: list[DataCatalog], _name: str = "") -> list[DataCatalog]:
+    def _record(self, entries: list[DataCatalog]) -> list[DataCatalog]:
         self._step.data_catalog = [*self._step.data_catalog, *entries]
         return entries
 

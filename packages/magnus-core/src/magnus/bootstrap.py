@@ -1,0 +1,223 @@
+"""The composition root: from a configuration to adapters, verdicts, and everything that one run needs."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from magnus.definition.blocks import BLOCKS
+from magnus.definition.options import build_options
+from magnus.definition.placeholders import NodeOptions
+from magnus.domain.capabilities import Feature, ServiceKind
+from magnus.engine.clock import Clock
+from magnus.engine.context import RunContext, Services
+from magnus.engine.integration import Finding, features_of, judge_features, judge_pair, refusals
+from magnus.engine.interrupt import Interrupts
+from magnus.engine.isolation import ProcessState
+from magnus.engine.output import OutputCapture
+from magnus.engine.recorder import RunRecorder
+from magnus.engine.step import StepRunner
+from magnus.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from magnus.definition.config import Config
+    from magnus.domain.capabilities import ExecutorCapabilities
+    from magnus.domain.graph import Graph
+    from magnus.domain.nodes import Node
+    from magnus.domain.run_log import CodeIdentity
+    from magnus.engine.masking import Masker
+    from magnus.engine.reporting import Reporter
+    from magnus.engine.terminal import Terminal
+    from magnus.plugins.manager import AdapterManager
+    from magnus.ports.executor import ComputeNeeds, Executor
+    from magnus.ports.integration import Integration
+    from magnus.ports.node_type import NodeType
+    from magnus.ports.task_type import TaskType
+
+
+class Setup:
+    """A configuration and the installed adapters; nothing is built, nothing touched."""
+
+    def __init__(self, config: Config, adapters: AdapterManager) -> None:
+        """Take a configuration whose adapters are loaded and whose options are validated."""
+        self.config = config
+        self.adapters = adapters
+        self.executor = config.executor
+        self.services = {kind: config.block(kind) for kind in ServiceKind}
+
+    def executor_capabilities(self) -> ExecutorCapabilities:
+        """Return what the executor can do with its options."""
+        capabilities: ExecutorCapabilities = self.executor.adapter.capabilities(self.executor.options)
+        return capabilities
+
+    def rule(self, kind: ServiceKind) -> Integration | None:
+        """Return the rule that is registered for the executor with the service of that kind."""
+        offer = self.adapters.integrations().get((self.executor.type, kind, self.services[kind].type))
+        return self.adapters.load_integration(offer)() if offer else None
+
+    def judge(self, graph: Graph | None) -> list[Finding]:
+        """Judge the executor with each service and, where one is given, with everything that *graph* asks for."""
+        executor = self.executor_capabilities()
+        if graph is not None and executor.timeout_placement is not None and Feature.TIMEOUT in features_of(graph):
+            executor = replace(executor, placement=executor.timeout_placement)
+        findings = []
+        for kind, service in self.services.items():
+            capabilities = service.adapter.capabilities(service.options)
+            options = (self.executor.options, service.options)
+            verdict = judge_pair(executor, capabilities, kind, self.rule(kind), options)
+            findings.append(Finding(self.executor.type, kind, service.type, verdict))
+        if graph is not None:
+            findings += judge_features(self.executor.type, executor, graph)
+        return findings
+
+    def refuse(self, graph: Graph | None, *, strict: bool) -> list[Finding]:
+        """Judge everything; return the findings if nothing stands in the way.
+
+        Raises:
+            ConfigurationError: Holds every combination that is refused.
+        """
+        findings = self.judge(graph)
+        if refused := refusals(findings, strict=strict):
+            raise ConfigurationError("\n".join(f"refused: {finding}" for finding in refused))
+        return findings
+
+    def compute_needs(self) -> list[ComputeNeeds]:
+        """Return what the services need where steps run."""
+        needs = []
+        for kind, service in self.services.items():
+            if rule := self.rule(kind):
+                needs.append(rule.configure_for_traversal(self.executor.options, service.options))
+        return needs
+
+    def build_executor(self) -> Executor:
+        """Build the executor."""
+        executor: Executor = self.executor.adapter(self.executor.options)
+        return executor
+
+    def build_services(self, *, inside_compute: bool = False) -> Services:
+        """Build the services, as they look here or, with *inside_compute*, from where steps run."""
+        built = {}
+        for kind, service in self.services.items():
+            options = service.options
+            if inside_compute and (rule := self.rule(kind)):
+                options = rule.configure_for_execution(self.executor.options, options)
+            built[kind.value] = service.adapter(options)
+        return Services(**built)
+
+    def node_options(self) -> NodeOptions:
+        """Return what finds the executor's options for a node."""
+        return NodeOptions(self.executor, self.adapters.offers("executor").keys())
+
+    def described(self) -> dict[str, Any]:
+        """Return the configuration as it was written, credentials included: whoever stores it masks them first."""
+        return {port: self.config.block(port).as_written() for port in BLOCKS}
+
+
+class Toolbox:
+    """The types of nodes and tasks, each loaded once."""
+
+    def __init__(self, setup: Setup) -> None:
+        """Load nothing yet."""
+        self._setup = setup
+        self._node_options = setup.node_options()
+        self._node_types: dict[str, NodeType] = {}
+        self._task_types: dict[str, TaskType] = {}
+
+    def node_type(self, name: str) -> NodeType:
+        """Return the node type called *name*."""
+        if name not in self._node_types:
+            self._node_types[name] = self._setup.adapters.load("node type", name)()
+        return self._node_types[name]
+
+    def task_type(self, name: str) -> TaskType:
+        """Return the task type called *name*."""
+        if name not in self._task_types:
+            self._task_types[name] = self._setup.adapters.load("task type", name)()
+        return self._task_types[name]
+
+    def task_options(self, node: Node) -> Any:
+        """Return the validated `command_config` of a node that has a task."""
+        if node.task is None:
+            return None
+        what = f"step '{node.name}': 'command_config'"
+        return build_options(self.task_type(node.task.command_type).Options, node.task.command_config, what)
+
+    def executor_options(self, node: Node) -> Any:
+        """Return the executor's options for *node*."""
+        return self._node_options.of(node)
+
+
+@dataclass(slots=True)
+class Run:
+    """One run, ready to go; closes everything it opened."""
+
+    context: RunContext
+    step_runner: StepRunner
+    _stack: ExitStack = field(default_factory=ExitStack)
+
+    def close(self) -> None:
+        """Close everything, last opened first."""
+        self._stack.close()
+
+
+def open_run(  # noqa: PLR0913 - the one place where a run is put together
+    setup: Setup,
+    *,
+    run_id: str,
+    tag: str,
+    terminal: Terminal,
+    reporter: Reporter,
+    masker: Masker,
+    code_identities: Sequence[CodeIdentity] = (),
+    services: Services | None = None,
+    executor: Executor | None = None,
+    inside_compute: bool = False,
+    node_command: tuple[str, ...] = (),
+    worker_command: tuple[str, ...] = (),
+    worker_preamble: Callable[[StepRunner], bytes] | None = None,
+) -> Run:
+    """Put together what a process needs to traverse a run, or to run steps of it; the caller closes it.
+
+    From here on descriptors 1 and 2 belong to the tasks; people are spoken to through *terminal*.
+    """
+    stack = ExitStack()
+    try:
+        services = services or setup.build_services(inside_compute=inside_compute)
+        stack.callback(services.close)
+        executor = executor or setup.build_executor()
+        stack.callback(executor.close)
+        process_state = ProcessState()
+        stack.callback(process_state.close)
+        output = stack.enter_context(OutputCapture(terminal, masker))
+        context = RunContext(
+            run_id=run_id,
+            tag=tag,
+            executor=executor,
+            services=services,
+            types=Toolbox(setup),
+            recorder=RunRecorder(services.run_log_store, run_id, masker),
+            masker=masker,
+            reporter=reporter,
+            terminal=terminal,
+            output=output,
+            clock=Clock(),
+            interrupts=Interrupts(),
+            code_identities=list(code_identities),
+            child_context=setup.described(),
+            node_command=node_command,
+        )
+        runner: StepRunner
+        runner = StepRunner(
+            context,
+            process_state,
+            worker_command,
+            (lambda: worker_preamble(runner)) if worker_preamble else bytes,
+        )
+        stack.enter_context(runner)
+    except BaseException:
+        stack.close()
+        raise
+    return Run(context, runner, stack)

@@ -1,0 +1,140 @@
+"""`magnus`: its commands, found by name and imported only when one is called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import typer
+from typer.core import TyperGroup
+
+from magnus.errors import MagnusError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+BUG_EXIT_CODE = 3
+
+
+class _Entry(NamedTuple):
+    """A command: the module of `magnus.cli` that holds its typer app as `app`, and what it is for."""
+
+    module: str
+    help: str
+    is_internal: bool = False
+
+
+COMMANDS = {
+    "execute": _Entry("execute", "Run a pipeline, or render it for an orchestrator."),
+    "execute-step": _Entry("execute_step", "Run one step of the outermost graph; the others count as done."),
+    "execute-notebook": _Entry("execute_notebook", "Run one notebook as a run of its own."),
+    "execute-function": _Entry("execute_function", "Run one function as a run of its own."),
+    "check": _Entry("check", "Say whether a pipeline goes with a configuration, before anything runs."),
+    "plan": _Entry("plan", "Say what each node would do, and why."),
+    "integrations": _Entry("integrations", "Show which installed executors and services go together."),
+    "runs": _Entry("runs", "Look at runs: list, show, compare, logs, delete."),
+    "catalog": _Entry("catalog", "Look at the files of runs: list, get, verify, gc."),
+    "graph": _Entry("graph", "Draw the graph as mermaid, dot, svg or html."),
+    "schema": _Entry("schema", "Print the JSON Schema of pipelines, configurations or run logs."),
+    "adapters": _Entry("adapters", "Show what is installed and what is broken; `new` begins an adapter."),
+    "execute-single-node": _Entry("execute_single_node", "Run one node of a run; what orchestrators call.", is_internal=True),
+    "execute-single-branch": _Entry("execute_single_branch", "Run one branch of a run.", is_internal=True),
+    "execute-nb-or-func": _Entry("execute_nb_or_func", "Run a notebook or function as a step of a run.", is_internal=True),
+    "fan": _Entry("fan", "Open or join the branches of a composite node.", is_internal=True),
+}
+
+
+class _Commands(TyperGroup):
+    """Knows its commands by name; imports and builds one when it is called."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
+        """Return the names in the order of the help text."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Import the module of a command; `-` and `_` mean the same in its name."""
+        name = cmd_name.replace("_", "-")
+        if name not in COMMANDS:
+            return super().get_command(ctx, cmd_name)
+        module = importlib.import_module(f"magnus.cli.{COMMANDS[name].module}")
+        command = typer.main.get_command(module.app)
+        command.context_settings["token_normalize_func"] = _with_dashes
+        return command
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+        """List the commands without importing any."""
+        for title, internal in (("Commands", False), ("Called by executors and orchestrators", True)):
+            with formatter.section(title):
+                rows = [(name, entry.help) for name, entry in COMMANDS.items() if entry.is_internal is internal]
+                formatter.write_dl(rows)
+
+
+def _with_dashes(token: str) -> str:
+    """Let `--config_file` be `--config-file`."""
+    return token.replace("_", "-") if token.startswith("--") else token
+
+
+def _version(wanted: bool) -> None:  # noqa: FBT001 - typer's callback
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"magnus {version('magnus-core')}")
+        raise typer.Exit
+
+
+app = typer.Typer(cls=_Commands, rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback(no_args_is_help=True)
+def _magnus(
+    version: bool = typer.Option(  # noqa: ARG001, FBT001 - its callback does the work
+        False, "--version", callback=_version, is_eager=True, help="Show the version and exit."  # noqa: FBT003
+    ),
+) -> None:
+    """Run a pipeline, written once, anywhere.
+
+    Exit codes: 0 success, 1 the pipeline failed, 2 something in the input is wrong, 3 an adapter or service failed, 130 interrupted.
+    """
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code; every error becomes text on stderr.
+
+    Args:
+        argv: The arguments without the program's name; those of the process by default.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        app(args=arguments, prog_name="magnus")
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    except MagnusError as error:
+        _say(str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        _say("interrupted")
+        return 130
+    except BrokenPipeError:
+        # Whoever read our stdout has gone, as in `magnus runs list | head`; nothing more can be told them.
+        sys.stderr.close()
+        return 0
+    except Exception as error:  # noqa: BLE001 - the top: only a bug comes here, and it must not look like the user's mistake
+        _say_bug(error, arguments)
+        return BUG_EXIT_CODE
+    return 0
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"magnus: {text}\n" if "\n" not in text else f"magnus:\n{text}\n")
+
+
+def _say_bug(error: Exception, arguments: list[str]) -> None:
+    if "DEBUG" in arguments or "--log-level=DEBUG" in arguments:
+        import traceback
+
+        traceback.print_exception(error)
+    _say(
+        f"this is a bug in magnus, not in your pipeline: {type(error).__name__}: {error}; "
+        "run again with --log-level DEBUG and report what it prints"
+    )

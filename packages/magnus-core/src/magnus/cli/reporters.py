@@ -1,0 +1,105 @@
+"""Show people how a run goes: plain lines, or colours where a terminal can show them."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from magnus.domain.run_log import Status
+
+if TYPE_CHECKING:
+    from magnus.domain.run_log import RunLog, StepLog
+    from magnus.engine.reporting import Reporter
+    from magnus.engine.terminal import Terminal
+
+
+def make_reporter(terminal: Terminal, log_level: str) -> Reporter:
+    """Return the reporter for where stderr leads: a person's terminal, or a file, a pipe, a CI log."""
+    if terminal.stderr.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb":
+        return LineReporter(terminal, log_level, _Colours())
+    return LineReporter(terminal, log_level, _Plain())
+
+
+class _Plain:
+    """No colours."""
+
+    def mark(self, status: str, text: str) -> str:  # noqa: ARG002 - the colours need it
+        """Return *text* as it is."""
+        return text
+
+
+class _Colours:
+    """The colours that people know for these things."""
+
+    _CODES = {"SUCCESS": "32", "FAIL": "31", "skipped": "36", "warning": "33", "quiet": "2"}  # noqa: RUF012 - a constant
+
+    def mark(self, status: str, text: str) -> str:
+        """Return *text* in the colour of *status*."""
+        return f"\x1b[{self._CODES[status]}m{text}\x1b[0m"
+
+
+_LEVELS = {"DEBUG": 0, "INFO": 1, "WARNING": 2, "ERROR": 3, "FATAL": 4}
+LEVELS = tuple(_LEVELS)
+
+
+class LineReporter:
+    """One line for each thing that happens."""
+
+    def __init__(self, terminal: Terminal, log_level: str, style: _Plain | _Colours) -> None:
+        """Write to stderr of *terminal* what is at least as grave as *log_level*."""
+        self._terminal = terminal
+        self._shown = _LEVELS[log_level]
+        self._style = style
+        self._done = self._skipped = 0
+
+    def _line(self, level: str, text: str) -> None:
+        if _LEVELS[level] >= self._shown:
+            self._terminal.write_error(f"{text}\n")
+
+    def run_started(self, run: RunLog) -> None:
+        """Say which run it is, and which it continues."""
+        continues = f", continuing {run.original_run_id}" if run.original_run_id else ""
+        self._line("INFO", f"run {run.run_id}{continues}")
+
+    def step_started(self, step: StepLog, attempt_number: int) -> None:
+        """Say it at the second attempt; at the first only to who wants to know everything."""
+        if attempt_number > 1:
+            self._line("INFO", f"{step.internal_name}: attempt {attempt_number}")
+        else:
+            self._line("DEBUG", f"{step.internal_name}: started")
+
+    def step_ended(self, step: StepLog) -> None:
+        """Say how the step ended, how long it took, and what a reader should know."""
+        if step.mock:
+            self._skipped += 1
+            self._line("INFO", self._style.mark("skipped", f"{step.internal_name}: skipped, {step.message}"))
+            return
+        self._done += 1
+        seconds = f" in {step.attempts[-1].duration:.1f} s" if step.attempts else ""
+        if step.status is Status.SUCCESS:
+            status = self._style.mark("SUCCESS", "SUCCESS")
+            self._line("INFO", f"{step.internal_name}: {status}{seconds}")
+        else:
+            tried = f" after {len(step.attempts)} attempts" if len(step.attempts) > 1 else ""
+            status = self._style.mark("FAIL", "FAIL")
+            self._line("ERROR", f"{step.internal_name}: {status}{seconds}{tried}: {step.message}")
+
+    def attempt_failed(self, step: StepLog, pause_seconds: float) -> None:
+        """Say why, and when the next attempt comes."""
+        again = f"again in {pause_seconds:.1f} s" if pause_seconds else "again at once"
+        self._line("WARNING", self._style.mark("warning", f"{step.internal_name}: {step.message}; {again}"))
+
+    def warning(self, message: str) -> None:
+        """Pass it on."""
+        self._line("WARNING", self._style.mark("warning", f"warning: {message}"))
+
+    def run_ended(self, run: RunLog) -> None:
+        """Say how it ended and what to type next."""
+        counts = f"{self._done} steps" + (f", {self._skipped} skipped" if self._skipped else "")
+        status = self._style.mark(run.status, run.status)
+        if run.status is Status.SUCCESS:
+            self._line("INFO", f"run {run.run_id}: {status} ({counts})")
+            return
+        why = f": {run.message}" if run.message else ""
+        self._line("ERROR", f"run {run.run_id}: {status} ({counts}){why}")
+        self._line("ERROR", f"look:   magnus runs show {run.run_id}\nresume: magnus execute ... --use-cached {run.run_id}")

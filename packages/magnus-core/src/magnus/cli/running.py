@@ -1,0 +1,38 @@
+"""Runs a request from the command line: shows it, prints its run log if asked, and turns its outcome into an exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from magnus.cli.reporters import make_reporter
+from magnus.domain.run_log import Status, full_dict
+from magnus.engine.terminal import Terminal
+from magnus.usecases.execute import execute
+
+if TYPE_CHECKING:
+    from magnus.usecases.execute import Request
+
+
+def run_and_exit(request: Request, *, as_json: bool, log_level: str) -> None:
+    """Execute *request*; exits with 1 if the pipeline failed."""
+    with Terminal(out_to_err=as_json) as terminal:
+        reporter = make_reporter(terminal, log_level)
+        outcome = execute(replace(request, wants_run_log=as_json), os.environ, terminal, reporter)
+        if outcome.rendered and outcome.rendered != "-":
+            terminal.write_error(f"written: {outcome.rendered}\n")
+    if outcome.run_log is not None:
+        print_json(full_dict(outcome.run_log))
+    if outcome.status is Status.FAIL:
+        raise typer.Exit(1)
+
+
+def print_json(value: Any) -> None:
+    """Print *value* on stdout, the only thing there."""
+    json.dump(value, sys.stdout, indent=2, ensure_ascii=False)
+    sys.stdout.write("\n")

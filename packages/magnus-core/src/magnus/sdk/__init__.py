@@ -1,0 +1,1 @@
+"""magnus from Python: pipelines as objects, and the functions that a step calls."""
