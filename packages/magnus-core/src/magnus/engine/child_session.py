@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 class ChildSession:
     """Does what a `StepSession` does, through the files that the parent process has made for this one.
 
-    The services are opened here when they are first needed: files go to the catalog straight away, and the name of a secret
-    is left for the parent, which then hides it in what this process prints.
+    The services are opened here when they are first needed: files go to the catalog straight away, and the name of a
+    secret is left for the parent, which then hides it in what this process prints.
     """
 
     def __init__(self, context_file: Path, open_services: Callable[[Mapping[str, Any]], Services]) -> None:

@@ -1,14 +1,15 @@
 """What a step calls while it runs: parameters, secrets, metrics and files.
 
-All of it works in the process that runs the step, in its threads, and in child processes of shell and notebook tasks. What is
-set and tracked counts once the step has succeeded; a failed attempt leaves nothing but what it has put in the catalog.
+All of it works in the process that runs the step, in its threads, and in child processes of shell and notebook tasks.
+What is set and tracked counts once the step has succeeded; a failed attempt leaves nothing but what it has put in the
+catalog.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
-import pickle
 import re
 import tempfile
 from functools import lru_cache
@@ -86,17 +87,18 @@ def track_this(step: int = 0, **values: Any) -> None:
 
     Args:
         step: A counter of your own, such as the epoch.
-        values: JSON values by name; numbers of numpy and its kin are taken as plain ones.
+        values: JSON values by name; numbers of numpy and its kin are taken as plain ones, and those that JSON does not
+            have as text (`NaN`, `Infinity`): a loss that became NaN is worth knowing, and ends no step.
 
     Raises:
         ParametersError: A value is not a JSON value.
         OutsideRunError: No step is running.
     """
     session = _session("track_this")
-    metrics = [Metric(name, _plain(value), step) for name, value in values.items()]
+    metrics = [Metric(name, _finite(_plain(value)), step) for name, value in values.items()]
     for metric in metrics:
         try:
-            json.dumps(metric.value, allow_nan=True)  # a loss may well become NaN, and that is worth knowing
+            json.dumps(metric.value, allow_nan=False)
         except (TypeError, ValueError) as error:
             message = (
                 f"the metric '{metric.name}' is not a JSON value ({error}); give a number, a text or a list"
@@ -185,6 +187,8 @@ def put_object(data: Any, name: str, *, allow_pickle: bool = False) -> None:
                 "put_in_catalog, or give allow_pickle=True here and to get_object"
             )
             raise ParametersError(message) from error
+        import pickle
+
         content = pickle.dumps(data)
     with tempfile.TemporaryDirectory(prefix="magnus-object-") as folder:
         path = Path(folder, _OBJECTS, _file_name(name))
@@ -223,6 +227,8 @@ def get_object(name: str, *, allow_pickle: bool = False) -> Any:
             "if you trust everyone who can write to the catalog, call get_object with allow_pickle=True"
         )
         raise ExecutionError(message)
+    import pickle
+
     return pickle.loads(content)  # noqa: S301 - the caller has consented
 
 
@@ -286,3 +292,7 @@ def _plain(value: Any) -> Any:
         return value
     item = getattr(value, "item", None)
     return item() if callable(item) and getattr(value, "ndim", None) == 0 else value
+
+
+def _finite(value: Any) -> Any:
+    return json.dumps(value) if isinstance(value, float) and not math.isfinite(value) else value

@@ -84,10 +84,10 @@ _ALLOWED = (
 class PythonLambdaTask(TaskType):
     """Evaluates `lambda x, y: {"z": x + y}`, with the arguments filled from the parameters by name.
 
-    It protects from a pipeline file that reaches for more than its parameters: the expression is checked against a list
-    of what it may hold before anything is evaluated. There are no imports, files, processes, `eval` or `getattr`; no name
-    and no attribute that begins with an underscore; of attributes only the methods of strings, numbers, lists, tuples,
-    dicts and sets, without `format` and `encode`.
+    It protects from a pipeline file that reaches for more than its parameters: the expression is checked against a
+    list of what it may hold before anything is evaluated. There are no imports, files, processes, `eval` or `getattr`;
+    no name and no attribute that begins with an underscore; of attributes only the methods of strings, numbers, lists,
+    tuples, dicts and sets, without `format` and `encode`.
 
     It does not protect from an expression that takes all the time or memory there is (`9**9**9`; give the step a
     `timeout`), nor from its result being used unwisely later. It is no sandbox for code from people you do not trust:
