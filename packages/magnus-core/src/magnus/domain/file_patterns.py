@@ -2,7 +2,7 @@
 
 A pattern has no problem that `magnus.domain.patterns.pattern_problem` would find. In a part, `*` stands for any
 characters, `?` for one and `[abc]` or `[!abc]` for one of a set; the part `**` stands for any number of folders, at the
-end for everything below. A pattern whose last part has no wildcard may name a folder and then means everything below it.
+end for everything below. A pattern whose last part has no wildcard may name a folder and then means all that is below.
 
 A wildcard at the top of the folder does not match a leading dot: the folder may be the working directory, where `.git`,
 `.venv` and the catalog itself lie. Further down it does, because data formats keep files there whose names begin with a

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +11,7 @@ from magnus_stores.catalog.file_system import FileSystemCatalog, FileSystemCatal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from magnus.ports.catalog import Catalog, CatalogEntry
 

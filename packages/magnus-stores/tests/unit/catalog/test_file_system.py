@@ -6,7 +6,6 @@ import errno
 import os
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -79,7 +78,7 @@ def test_copies_stand_in_for_links_that_cannot_be_made(
 ) -> None:
     """On a file system without links the tree holds read-only copies, and nothing else changes."""
 
-    def refuse(source: str, target: str) -> None:
+    def refuse(_source: str, target: str) -> None:
         # A link checks for its target first, as the kernel does.
         if not Path(target).parent.exists():
             raise FileNotFoundError(errno.ENOENT, "no folder", target)
@@ -278,7 +277,7 @@ def test_a_full_disk_is_worth_another_try(
 ) -> None:
     """The error says so, and the half-written content is removed."""
 
-    def full(descriptor: int, block: bytes) -> int:
+    def full(_descriptor: int, _block: bytes) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patched:

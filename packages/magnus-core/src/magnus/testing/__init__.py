@@ -1,0 +1,1 @@
+"""Contract suites, fakes and fixtures: for us, and for whoever writes an adapter."""
