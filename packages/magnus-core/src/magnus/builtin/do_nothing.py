@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from magnus.domain.capabilities import Reach, ServiceCapabilities
-from magnus.errors import CatalogError
+from magnus.errors import CatalogError, SecretNotFoundError
 from magnus.ports.catalog import Catalog, CatalogEntry, GarbageReport
+from magnus.ports.experiment_tracker import ExperimentTracker
+from magnus.ports.secrets import Secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from magnus.ports.experiment_tracker import Metric
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,41 @@ class DoNothingCatalog(Catalog):
     def collect_garbage(self, *, dry_run: bool) -> GarbageReport:
         """Have nothing to remove."""
         return GarbageReport(objects=0, size=0)
+
+
+class DoNothingSecrets(Secrets):
+    """Holds no secret."""
+
+    @classmethod
+    def capabilities(cls, options: Any) -> ServiceCapabilities:
+        """Matter to no one."""
+        return ServiceCapabilities(reach=Reach.NETWORK, persistent=False, inert=True)
+
+    def get(self, name: str) -> str:
+        """Refuse, and say how to have secrets."""
+        raise SecretNotFoundError(
+            f"no secret {name!r}: the do-nothing secrets manager holds none; configure another, for example "
+            "'secrets: {type: dotenv}'"
+        )
+
+    def get_all(self) -> dict[str, str]:
+        """Return nothing."""
+        return {}
+
+
+class DoNothingTracker(ExperimentTracker):
+    """Records nothing; what is tracked is in the run log all the same."""
+
+    @classmethod
+    def capabilities(cls, options: Any) -> ServiceCapabilities:
+        """Matter to no one."""
+        return ServiceCapabilities(reach=Reach.NETWORK, persistent=False, inert=True)
+
+    def log_metrics(self, run_id: str, tag: str, step_name: str, metrics: Sequence[Metric]) -> None:
+        """Record nothing."""
+
+    def log_parameters(self, run_id: str, tag: str, parameters: Mapping[str, Any]) -> None:
+        """Record nothing."""
 
 
 def _described(folder: Path, name: str) -> CatalogEntry:
