@@ -18,6 +18,9 @@ REFERENCE = "$value"
 """The one key of the object that stands for such a value in a run log record."""
 
 
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+
+
 class Value:
     """One JSON value; `decode` gives every caller a copy of its own."""
 
@@ -35,7 +38,7 @@ class Value:
         Raises:
             TypeError, ValueError: It is not a JSON value (NaN and infinities are not).
         """
-        return cls(json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False))
+        return cls(_encode(value))
 
     @property
     def digest(self) -> str:

@@ -13,22 +13,26 @@ def pattern_problem(pattern: str) -> str | None:
     A pattern is relative to the compute data folder, has `/` between its parts on every system and does not lead out of
     the folder. `*`, `?`, `[...]` and, as a whole part, `**` are wild.
     """
-    if not pattern.strip():
-        return "a pattern must not be empty; '**' takes everything"
-    if "\0" in pattern or "\n" in pattern:
-        return f"the pattern {pattern!r} holds a character that no file name has; leave it out"
-    if "\\" in pattern:
-        return f"the pattern {pattern!r} holds a backslash; write '/' between folders"
-    if pattern.startswith(("/", "~")) or _DRIVE.match(pattern):
-        return f"the pattern {pattern!r} is not relative to the compute data folder; write it without its beginning"
     parts = pattern.split("/")
-    if ".." in parts:
-        return f"the pattern {pattern!r} leads out of the compute data folder; leave out '..'"
-    if any("**" in part and part != "**" for part in parts):
-        return f"the pattern {pattern!r} has '**' inside a part; '**' stands alone between slashes, '*' within a name"
-    if any(_has_open_bracket(part) for part in parts):
-        return f"the pattern {pattern!r} has a '[' that no ']' closes; close it, or write '[[]' for the character"
-    return None
+    rules = (
+        (not pattern.strip(), "is empty; '**' takes everything"),
+        ("\0" in pattern or "\n" in pattern, "holds a character that no file name has; leave it out"),
+        ("\\" in pattern, "holds a backslash; write '/' between folders"),
+        (
+            pattern.startswith(("/", "~")) or _DRIVE.match(pattern) is not None,
+            "is not relative to the compute data folder; write it without its beginning",
+        ),
+        (".." in parts, "leads out of the compute data folder; leave out '..'"),
+        (
+            any("**" in part and part != "**" for part in parts),
+            "has '**' inside a part; '**' stands alone between slashes, '*' within a name",
+        ),
+        (
+            any(_has_open_bracket(part) for part in parts),
+            "has a '[' that no ']' closes; close it, or write '[[]' for the character",
+        ),
+    )
+    return next((f"the pattern {pattern!r} {what}" for is_broken, what in rules if is_broken), None)
 
 
 def _has_open_bracket(part: str) -> bool:

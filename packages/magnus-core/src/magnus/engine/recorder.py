@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from magnus.ports.run_log_store import RunLogStore
 
 
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+"""Made once: `json.dumps` with any option makes an encoder for every call."""
+
+
 class RunRecorder:
     """The run log of one run, as the engine reads and writes it."""
 
@@ -133,7 +137,7 @@ class RunRecorder:
         return records
 
     def _body(self, data: Any) -> str:
-        return self._mask_json(json.dumps(data, separators=(",", ":"), ensure_ascii=False))
+        return self._mask_json(_encode(data))
 
     def _mask_json(self, text: str) -> str:
         masked = self._masker.mask(text)
@@ -143,7 +147,7 @@ class RunRecorder:
             json.loads(masked)
         except ValueError:
             # The secret was a number, or stood across quotes: hide it value by value instead.
-            return json.dumps(self._mask_within(json.loads(text)), separators=(",", ":"), ensure_ascii=False)
+            return _encode(self._mask_within(json.loads(text)))
         return masked
 
     def _mask_within(self, value: Any) -> Any:
