@@ -64,7 +64,7 @@ def _block(port: str, key: str, value: Mapping[str, Any], findings: Findings) ->
     raw = value[key]
     if not check(raw, {"type": "object"}, Spot(f"'{key}'", findings, value, key)):
         return None
-    valid = check_names(raw, BLOCK_KEYS, ("type",), f"'{key}'", findings)
+    valid = check_names(raw, BLOCK_KEYS, ("type",), Spot(f"'{key}'", findings, value, key))
     for name, schema in BLOCK_KEYS.items():
         if name in raw:
             valid &= check(raw[name], schema, Spot(f"'{key}': '{name}'", findings, raw, name))

@@ -14,9 +14,8 @@ from magnus.definition.variables import is_encodable
 from magnus.definition.words import KINDS, found, hint, kind_of, one_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping
 
-    from magnus.definition.findings import Findings
 
 Schema = dict[str, Any]
 
@@ -101,7 +100,7 @@ def _check_object(value: Mapping[str, Any], schema: Mapping[str, Any], spot: Spo
     properties = schema.get("properties")
     if properties is None:
         return True
-    valid = check_names(value, properties, schema.get("required", ()), spot.what, spot.findings)
+    valid = check_names(value, properties, schema.get("required", ()), spot)
     for name, item in value.items():
         if name in properties:
             valid &= check(item, properties[name], Spot(f"{spot.what}: '{name}'", spot.findings, value, name))
@@ -109,20 +108,30 @@ def _check_object(value: Mapping[str, Any], schema: Mapping[str, Any], spot: Spo
 
 
 def check_names(
-    value: Mapping[Any, Any], known: Iterable[str], required: Iterable[str], what: str, findings: Findings
+    value: Mapping[Any, Any],
+    known: Iterable[str],
+    required: Iterable[str],
+    spot: Spot,
+    aliases: Container[str] = (),
 ) -> bool:
-    """Note the names in *value* that are not *known*, and those *required* that it lacks; say whether there were none."""
-    valid = True
-    for name in value:
-        if name not in known:
-            text = f"{what}: unknown key {name!r}; known are {one_of(known)}{hint(str(name), known)}"
-            findings.add_key(text, value, name)
-            valid = False
-    for name in required:
-        if name not in value:
-            findings.add(f"{what} lacks the key '{name}'", value)
-            valid = False
-    return valid
+    """Note the names in *value* that are not *known*, and those *required* that it lacks; say whether all is well.
+
+    A name that was only misspelt is told once: as unknown, and not as missing too. *aliases* are taken but not told of.
+    """
+    names = list(known)
+    unknown = [name for name in value if name not in names and name not in aliases]
+    for name in unknown:
+        text = f"unknown key {name!r}; known are {one_of(names)}{hint(str(name), names)}"
+        spot.findings.add_key(f"{spot.what}: {text}", value, name)
+    missing = [name for name in required if name not in value and not is_misspelt(name, unknown, names)]
+    for name in missing:
+        spot.findings.add(f"{spot.what} lacks the key '{name}'", value)
+    return not unknown and not missing
+
+
+def is_misspelt(name: str, unknown: Iterable[Any], known: Iterable[str]) -> bool:
+    """Whether one of the *unknown* names is nearest to *name* among the *known* ones."""
+    return any(hint(str(each), known) == hint(name, [name]) for each in unknown)
 
 
 def _check_array(value: list[Any], schema: Mapping[str, Any], spot: Spot) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from magnus.definition.blocks import BLOCK_ALIASES, BLOCKS, RawBlock, collect_blocks
 from magnus.definition.checks import check, check_names
-from magnus.definition.findings import Findings, Spot, in_order
+from magnus.definition.findings import Findings, Spot, in_order, without_consequences
 from magnus.definition.options import build_options
 from magnus.definition.source import read_document
 from magnus.definition.words import found
@@ -119,8 +119,9 @@ def load_config(
         files.append(default)
     raw = dict(pipeline_blocks or {})
     variables: set[str] = set()
+    unset: list[Problem] = []
     for path in reversed(files):
-        blocks, used = _read(path, environ, problems)
+        blocks, used = _read(path, environ, problems, unset)
         raw |= blocks
         variables |= used
     if config_file is None:
@@ -128,6 +129,7 @@ def load_config(
             _blame_variable(each) if each.path == named and each.line is None else each for each in problems
         ]
     chosen = _choose(raw, adapters, problems)
+    problems = without_consequences(problems, unset)
     if problems:
         raise ConfigurationError(in_order(problems))
     return _config(chosen, frozenset(variables), tuple(files))
@@ -141,7 +143,7 @@ def config_from_mapping(value: Mapping[str, Any], adapters: AdapterManager) -> C
         ServiceError: A chosen adapter is installed but cannot be imported.
     """
     findings = Findings(None)
-    check_names(value, [*BLOCKS, *BLOCK_ALIASES], (), "the configuration", findings)
+    check_names(value, BLOCKS, (), Spot("the configuration", findings, None, None), BLOCK_ALIASES)
     chosen = _choose(collect_blocks(value, findings), adapters, findings.problems)
     if findings.problems:
         raise ConfigurationError(findings.problems)
@@ -165,7 +167,7 @@ def _is_same(one: str, other: str) -> bool:
 
 
 def _read(
-    path: str, environ: Mapping[str, str], problems: list[Problem]
+    path: str, environ: Mapping[str, str], problems: list[Problem], unset: list[Problem]
 ) -> tuple[dict[str, RawBlock], frozenset[str]]:
     """Return the blocks of one file, and the variables it used."""
     try:
@@ -181,20 +183,20 @@ def _read(
     findings = Findings(document.path, problems)
     value = document.value
     has_defaults = os.path.basename(path) == DEFAULT_FILE  # noqa: PTH119 - as above
-    known = [*BLOCKS, *BLOCK_ALIASES, *(["defaults"] if has_defaults else [])]
-    check_names(value, known, (), "the file", findings)
+    known = [*BLOCKS, *(["defaults"] if has_defaults else [])]
+    check_names(value, known, (), Spot("the file", findings, None, None), BLOCK_ALIASES)
     blocks: dict[str, RawBlock] = {}
     if has_defaults and "defaults" in value:
         inner = value["defaults"]
         if check(inner, {"type": "object"}, Spot("'defaults'", findings, value, "defaults")):
-            check_names(inner, [*BLOCKS, *BLOCK_ALIASES], (), "'defaults'", findings)
+            check_names(inner, BLOCKS, (), Spot("'defaults'", findings, value, "defaults"), BLOCK_ALIASES)
             blocks |= collect_blocks(inner, findings)
     own = collect_blocks(value, findings)
     for port in own.keys() & blocks.keys():
         place = own[port].place
         text = f"'{port}' stands both at the top and under 'defaults'; keep one of them"
         problems.append(Problem(text, path, *((place.line, place.column) if place else (None, None))))
-    problems.extend(document.unset_problems(lambda _: False))
+    unset.extend(document.unset_problems(lambda _: False))
     return blocks | own, document.used_variables
 
 

@@ -85,6 +85,12 @@ def position_of(holder: Any, key: Any = None) -> Position | None:
     return None
 
 
+def without_consequences(problems: list[Problem], causes: list[Problem]) -> list[Problem]:
+    """Return *causes* and those *problems* that stand elsewhere: what else is wrong there follows from them."""
+    places = {(cause.path, cause.line, cause.column) for cause in causes}
+    return [each for each in problems if (each.path, each.line, each.column) not in places] + causes
+
+
 def in_order(problems: list[Problem]) -> list[Problem]:
     """Return *problems* once each: file by file as they were first met, and top down in each."""
     files: dict[str | None, int] = {}

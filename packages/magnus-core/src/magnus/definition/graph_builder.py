@@ -6,8 +6,9 @@ import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from magnus.definition.blocks import BLOCK_ALIASES, BLOCKS
 from magnus.definition.checks import check, check_names
-from magnus.definition.findings import Findings, Spot
+from magnus.definition.findings import Findings, Spot, without_consequences
 from magnus.definition.keys import GRAPH_KEYS
 from magnus.definition.node_builder import Draft, NodeBuilder
 from magnus.definition.settings import number
@@ -91,11 +92,7 @@ class GraphBuilder:
             unset = document.unset_problems(
                 lambda variable: variable.key == "command" and id(variable.holder) in self._shell_steps
             )
-            # Whatever else is said of such a value is only a consequence.
-            places = {(problem.path, problem.line, problem.column) for problem in unset}
-            self.problems[:] = [
-                each for each in self.problems if (each.path, each.line, each.column) not in places
-            ] + unset
+            self.problems[:] = without_consequences(self.problems, unset)
 
     def _remember(self, document: Document) -> None:
         self._documents[os.path.realpath(document.path)] = document
@@ -107,8 +104,15 @@ class GraphBuilder:
 
     def _graph_of(self, document: Document, scope: _Scope) -> Graph | None:
         block = document.value.get("dag")
+        # The blocks of an included file are its own: it may be a pipeline that is run alone, too.
+        check_names(
+            document.value,
+            ["dag", *BLOCKS],
+            ["dag"],
+            Spot("the file", scope.findings, None, None),
+            BLOCK_ALIASES,
+        )
         if "dag" not in document.value:
-            scope.findings.add("the file has no 'dag:' block; it holds the steps", document.value)
             return None
         return self._graph(block, scope, Spot("dag", scope.findings, document.value, "dag"))
 
@@ -123,7 +127,7 @@ class GraphBuilder:
                 f"{what}: graphs are nested more than {MAX_GRAPH_DEPTH} levels deep; flatten them", raw
             )
             return None
-        check_names(raw, GRAPH_KEYS, ("start_at", "steps"), what, findings)
+        check_names(raw, GRAPH_KEYS, ("start_at", "steps"), spot)
         valid = {
             name: value
             for name, value in raw.items()
@@ -190,11 +194,7 @@ class GraphBuilder:
             place = findings.place_of_key(steps, name)
             return Node(name, kind.name, {}, _text(raw, "next"), _text(raw, "on_failure"), place=place), False
         checked = builder.check_keys(raw, kind, what)
-        complete = True
-        if kind.role is not Role.TERMINAL and "next" not in checked:
-            complete = False
-            if "next" not in raw:
-                findings.add(f"{what} lacks the key 'next', the step that follows", raw)
+        complete = kind.role is Role.TERMINAL or "next" in checked
         draft = Draft(name, steps, kind, checked, what)
         branches, inside = self._branches(draft, scope)
         return builder.build(draft, branches, inside), complete

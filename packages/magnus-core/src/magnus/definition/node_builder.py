@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from magnus.definition import settings
-from magnus.definition.checks import check, plain
+from magnus.definition.checks import check, is_misspelt, plain
 from magnus.definition.findings import Spot
 from magnus.definition.keys import NODE_ALIASES, TASK_KEYS
 from magnus.definition.node_kinds import NodeKind
@@ -85,7 +85,7 @@ class NodeBuilder:
             )
         else:
             names = ", ".join(self._kinds.node_names())
-            near = next((key for key in raw if isinstance(key, str) and hint(key, ["type"])), None)
+            near = next((key for key in raw if hint(str(key), ["type"])), None)
             advice = f". Did you mean 'type' by '{near}'?" if near else ""
             self._findings.add(f"{what} lacks the key 'type'; it is one of {names}{advice}", raw)
         return None, False
@@ -104,14 +104,23 @@ class NodeBuilder:
                 checked[key] = value
             elif check(value, schema, Spot(f"{what}: '{key}'", findings, raw, key)):
                 name = NODE_ALIASES.get(key, key)
-                if name in checked or (name != key and name in raw):
+                if name != key and name in raw:
                     findings.add_key(
                         f"{what}: '{key}' is the older spelling of '{name}'; keep one of them", raw, key
                     )
                 checked[name] = value
-        for key in kind.required:
-            if key not in raw:
-                findings.add(f"{what} lacks the key '{key}', which a node of type '{kind.name}' needs", raw)
+        missing = [key for key in kind.required if key not in raw]
+        if missing:
+            unknown = (
+                ()
+                if kind.takes_other_keys
+                else [key for key in raw if key != "type" and key not in kind.keys]
+            )
+            for key in missing:
+                if not is_misspelt(key, unknown, kind.keys):
+                    findings.add(
+                        f"{what} lacks the key '{key}', which a node of type '{kind.name}' needs", raw
+                    )
         return checked
 
     def _other_key(

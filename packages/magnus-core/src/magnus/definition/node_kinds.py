@@ -24,7 +24,7 @@ class NodeKind:
         name: Without alias.
         role: What the traversal does with the node.
         keys: Every key besides `type`, with its schema; older spellings too.
-        required: Keys of its own that must be there.
+        required: Keys that must be there.
         graph_keys: Keys that hold one graph.
         graphs_keys: Keys that hold graphs by name.
         left_out: Keys that the canonical definition has in another form: the graph itself instead of its file.
@@ -95,7 +95,7 @@ def _kind(name: str, node_type: type[NodeType]) -> NodeKind:
         name=name,
         role=node_type.role,
         keys={**own, **common, **aliases},
-        required=tuple(node_type.required),
+        required=(*node_type.required, *(["next"] if "next" in common else [])),
         graph_keys=graph_keys,
         graphs_keys=graphs_keys,
         left_out=frozenset({*graph_keys, *graphs_keys, "dag_definition"} if graph_keys else graphs_keys),

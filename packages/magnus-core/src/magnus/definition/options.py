@@ -1,13 +1,14 @@
 """Builds the options of an adapter or task type from what a user wrote.
 
-Without anything written no validation is needed, and pydantic, whose import costs more than a whole small run, stays away.
+Without anything written no validation is needed, and pydantic, whose import costs more than a small run, stays away.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from typing import TYPE_CHECKING, Any, get_args, get_type_hints
+from types import UnionType
+from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hints
 
 from magnus.definition.checks import plain
 from magnus.definition.findings import Findings, Spot
@@ -15,7 +16,7 @@ from magnus.definition.words import KINDS, hint, kind_of, one_of
 from magnus.errors import ConfigurationError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 Source = tuple[Any, Any, "str | None"]
 """The holder, the key and the file of an option that does not stand in the mapping itself."""
@@ -119,39 +120,29 @@ def _known(names: Iterable[str]) -> str:
 
 
 def _unknown(
-    hint_type: Any, value: Any, at: tuple[Any, ...] = ()
-) -> Iterable[tuple[tuple[Any, ...], list[str]]]:
+    wanted: Any, value: Any, at: tuple[Any, ...] = ()
+) -> Iterator[tuple[tuple[Any, ...], list[str]]]:
     """Yield the location of every key that no dataclass has, at any depth; pydantic would let them pass."""
     if isinstance(value, list):
-        for index, each in enumerate(value):
-            for argument in get_args(hint_type):
-                yield from _unknown(argument, each, (*at, index))
+        items = {index: (get_args(wanted), each) for index, each in enumerate(value)}
+    elif not isinstance(value, dict):
         return
-    if not isinstance(value, dict):
+    elif dataclasses.is_dataclass(wanted) or hasattr(wanted, "model_fields"):
+        names, hints = option_names(wanted), get_type_hints(wanted)
+        yield from (((*at, key), names) for key in value if key not in names)
+        items = {key: ((hints[key],), each) for key, each in value.items() if key in hints}
+    elif get_origin(wanted) in _UNIONS:
+        for argument in get_args(wanted):
+            yield from _unknown(argument, value, at)
         return
-    if isinstance(hint_type, type) and (
-        dataclasses.is_dataclass(hint_type) or hasattr(hint_type, "model_fields")
-    ):
-        names = option_names(hint_type)
-        hints = get_type_hints(hint_type)
-        for key, each in value.items():
-            if key not in names:
-                yield (*at, key), names
-            elif key in hints:
-                yield from _unknown(hints[key], each, (*at, key))
-        return
-    for argument in get_args(hint_type):
-        if isinstance(argument, type) and dataclasses.is_dataclass(argument):
-            for key, each in value.items() if _is_mapping(hint_type) else ((None, value),):
-                yield from _unknown(argument, each, at if key is None else (*at, key))
+    else:
+        items = {key: (get_args(wanted)[1:], each) for key, each in value.items()}
+    for step, (types, each) in items.items():
+        for each_type in types:
+            yield from _unknown(each_type, each, (*at, step))
 
 
-def _is_mapping(hint_type: Any) -> bool:
-    from collections.abc import Mapping as AnyMapping
-    from typing import get_origin
-
-    origin = get_origin(hint_type)
-    return isinstance(origin, type) and issubclass(origin, AnyMapping)
+_UNIONS = (Union, UnionType)
 
 
 def _remove(values: Any, location: Sequence[Any]) -> None:
@@ -163,7 +154,7 @@ def _remove(values: Any, location: Sequence[Any]) -> None:
 def _find(
     raw: Any, location: Sequence[Any], sources: Mapping[str, Source], path: str | None
 ) -> tuple[Any, Any, str, str | None]:
-    """Follow *location* as far as it leads: return holder and key of the value there, its name for people, and its file.
+    """Follow *location* as far as it leads: return holder and key of what is there, its name for people, and its file.
 
     What pydantic puts into a location besides keys (the branch of a union) leads nowhere and is left out.
     """
@@ -174,7 +165,7 @@ def _find(
             break
         if not names and step in sources:
             holder, key, path = sources[step]
-            value = holder[key]
+            value = value[step]
         else:
             holder, key, value = value, step, value[step]
         names += f"[{step}]" if isinstance(step, int) else f".{step}" if names else str(step)
@@ -196,7 +187,8 @@ def _note_errors(errors: Iterable[Any], values: Any, note: Callable[..., None]) 
             message = message.removeprefix(beginning)
         if message.startswith("Input should be "):
             kind = KINDS.get(kind_of(value), "a value")
-            message = f"is {kind}; expected {message.removeprefix('Input should be ')}"
+            wanted = message.removeprefix("Input should be ")
+            message = f"is {kind}; expected {_WORDS.get(wanted, wanted)}"
         else:
             message = f"cannot be used: {message[:1].lower()}{message[1:]}"
         by_place.setdefault(location, []).append(message)
@@ -207,6 +199,21 @@ def _note_errors(errors: Iterable[Any], values: Any, note: Callable[..., None]) 
                 note(location, message)
             continue
         note(location, _join(list(dict.fromkeys(messages))))
+
+
+_WORDS = {
+    "a valid boolean": "true or false",
+    "a valid integer": "a whole number",
+    "a valid number": "a number",
+    "a valid string": "text",
+    "a valid list": "a list",
+    "a valid tuple": "a list",
+    "a valid array": "a list",
+    "a valid dictionary": "a mapping",
+    "an object": "a mapping",
+    "None": "nothing (null)",
+}
+"""What pydantic calls a type, in our words."""
 
 
 def _shorten(location: Sequence[Any], values: Any) -> tuple[tuple[Any, ...], Any]:

@@ -6,8 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from magnus.definition.blocks import BLOCK_ALIASES, BLOCKS, RawBlock, collect_blocks
-from magnus.definition.checks import check_names
+from magnus.definition.blocks import RawBlock, collect_blocks
 from magnus.definition.findings import Findings, in_order
 from magnus.definition.graph_builder import GraphBuilder
 from magnus.definition.node_kinds import Kinds
@@ -58,8 +57,6 @@ def load_pipeline(
         raise DefinitionError(document.problem(message))
     builder = GraphBuilder(Kinds(adapters), environ)
     findings = Findings(document.path, builder.problems)
-    known = ["dag", *BLOCKS, *BLOCK_ALIASES]
-    check_names(document.value, known, (), "the file", findings)
     blocks = collect_blocks(document.value, findings)
     folder = os.path.dirname(document.path)  # noqa: PTH120 - pathlib would drop the './' that a user wrote
     graph = builder.from_document(document, folder)

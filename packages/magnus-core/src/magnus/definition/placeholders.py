@@ -12,7 +12,7 @@ from magnus.domain.nodes import canonical_json
 from magnus.errors import ConfigurationError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Mapping
 
     from magnus.definition.config import Block
     from magnus.definition.options import Source
@@ -32,13 +32,30 @@ class Effective(NamedTuple):
     sources: dict[str, Source]
 
 
+class Target(NamedTuple):
+    """The executor that a node's overrides are for.
+
+    Attributes:
+        type: Its name.
+        config: Its global configuration as written.
+        executors: The name of every executor there is, which tell overrides by type from flat ones.
+        options: The names that its options have; none if they are not known.
+    """
+
+    type: str
+    config: Mapping[str, Any]
+    executors: Collection[str]
+    options: Collection[str]
+
+
 class NodeOptions:
     """Finds the options that an executor has for each node."""
 
     def __init__(self, executor: Block, executor_names: Collection[str]) -> None:
         """Start from the global options of *executor*; *executor_names* tells overrides by type from flat ones."""
         self._executor = executor
-        self._names = executor_names
+        options = option_names(executor.adapter.Options)
+        self._target = Target(executor.type, executor.raw, executor_names, options)
         self._known: dict[str, Any] = {}
 
     def of(self, node: Node) -> Any:
@@ -71,31 +88,20 @@ class NodeOptions:
             raise ConfigurationError(in_order(problems))
 
     def _build(self, node: Node) -> Any:
-        executor = self._executor
-        what = f"step '{node.name}': 'executor_config'"
         findings = Findings(node.place.path if node.place else None)
-        names = option_names(executor.adapter.Options)
-        effective = resolve(
-            node.executor_config, executor.raw, executor.type, self._names, names, what, findings
-        )
+        what = f"step '{node.name}': 'executor_config'"
+        effective = resolve(node.executor_config, self._target, Spot(what, findings, None, None))
         if findings.problems:
             raise ConfigurationError(findings.problems)
         values = dict(effective.values)
-        if "placeholders" in names and "placeholders" in executor.raw:
-            # The executor may still want to see them; they are no override of the node's.
-            values["placeholders"] = executor.raw["placeholders"]
-        return build_options(executor.adapter.Options, values, what, executor.path, effective.sources)
+        if "placeholders" in self._executor.raw:
+            # They are options of the executor like others, only not for a node to override.
+            values["placeholders"] = self._executor.raw["placeholders"]
+        options = self._executor.adapter.Options
+        return build_options(options, values, what, self._executor.path, effective.sources)
 
 
-def resolve(
-    written: Mapping[str, Any],
-    config: Mapping[str, Any],
-    executor: str,
-    executors: Collection[str],
-    options: Collection[str],
-    what: str,
-    findings: Findings,
-) -> Effective:
+def resolve(written: Mapping[str, Any], target: Target, spot: Spot) -> Effective:
     """Lay a node's overrides over the global configuration and fill in placeholders.
 
     A key with a value replaces the global one; where both are mappings their keys are merged. A key whose value is null
@@ -104,72 +110,58 @@ def resolve(
 
     Args:
         written: The node's `executor_config`: by type of executor, or flat.
-        config: The executor's global configuration.
-        executor: The type of the executor in use.
-        executors: Every type of executor there is.
-        options: The names that the executor's options have; none if they are not known.
-        what: How messages call the node's `executor_config`.
-        findings: Takes the mistakes.
+        target: The executor in use.
+        spot: Where *written* stands; takes the mistakes.
     """
-    values = {key: value for key, value in config.items() if key != "placeholders"}
-    effective = Effective(values, {})
-    placeholders = config.get("placeholders") or {}
-    for overrides, label in _overrides(written, executor, executors, what, findings):
-        for key in overrides:
+    effective = Effective({key: value for key, value in target.config.items() if key != "placeholders"}, {})
+    placeholders = target.config.get("placeholders") or {}
+    findings = spot.findings
+    for overrides, label in _overrides(written, target, spot):
+        for key, value in overrides.items():
+            source = (overrides, key, findings.path)
             if key == "placeholders":
                 text = f"{label}: 'placeholders' belong to the executor's own configuration; move them there"
                 findings.add_key(text, overrides, key)
-            elif overrides[key] is not None:
-                _put(effective, key, overrides[key], (overrides, key, findings.path))
-            elif key in placeholders:
-                _fill(effective, key, placeholders[key], options, (overrides, key, findings.path))
+            elif value is None and key in placeholders:
+                _fill(effective, placeholders[key], target.options, source)
+            elif target.options and key not in target.options:
+                known = [*target.options, *target.executors]
+                takes = f"the executor '{target.type}' takes {one_of(target.options)}"
+                findings.add_key(f"{label}: unknown key '{key}'; {takes}{hint(key, known)}", overrides, key)
+            elif value is None:
+                findings.add(f"{label}: '{key}' {_no_placeholder(key, placeholders)}", overrides, key)
             else:
-                text = (
-                    f"{label}: '{key}' has no value, and the executor's configuration has no placeholder of that name; "
-                    f"give a value, or one of the placeholders {one_of(placeholders) or '(there are none)'}"
-                    f"{hint(key, placeholders)}"
-                )
-                findings.add(text, overrides, key)
-        for key in _unknown(overrides, placeholders, options):
-            known = [*options, *executors]
-            text = f"{label}: unknown key '{key}'; the executor '{executor}' takes {one_of(options)}{hint(key, known)}"
-            findings.add_key(text, overrides, key)
+                _put(effective, key, value, source)
     return effective
 
 
-def _unknown(
-    overrides: Mapping[str, Any], placeholders: Mapping[str, Any], options: Collection[str]
-) -> Iterable[str]:
-    if options:
-        for key, value in overrides.items():
-            if key not in options and not (value is None and key in placeholders) and value is not None:
-                yield key
+def _no_placeholder(key: str, placeholders: Mapping[str, Any]) -> str:
+    there = one_of(placeholders) or "none"
+    text = "has no value, and the executor's configuration has no placeholder of that name"
+    return f"{text}; give it a value, or add the placeholder (there are: {there}){hint(key, placeholders)}"
 
 
-def _overrides(
-    written: Mapping[str, Any], executor: str, executors: Collection[str], what: str, findings: Findings
-) -> list[tuple[Mapping[str, Any], str]]:
-    """Return the overrides that concern *executor*: the flat ones, then those under its name."""
-    flat = {key for key in written if key not in executors and key != executor}
-    result: list[tuple[Mapping[str, Any], str]] = []
+def _overrides(written: Mapping[str, Any], target: Target, spot: Spot) -> list[tuple[Mapping[str, Any], str]]:
+    """Return the overrides that concern the executor in use, and how messages call them."""
+    by_type = [key for key in written if key == target.type or key in target.executors]
+    flat = [key for key in written if key not in by_type]
+    if not by_type:
+        return [(written, spot.what)]
     if flat:
-        others = [key for key in written if key not in flat]
-        if others:
-            text = (
-                f"{what} has keys for any executor ({one_of(sorted(flat))}) beside those by type ({one_of(others)}); "
-                f"write all under the types{hint(min(flat), executors)}"
-            )
-            findings.add_key(text, written, next(key for key in written if key in flat))
-        else:
-            result.append((written, what))
-    for key in written:
-        if key in flat:
-            continue
-        if not check(written[key], {"type": "object"}, Spot(f"{what}: '{key}'", findings, written, key)):
-            continue
-        if key == executor:
-            result.append((written[key], f"{what}: '{key}'"))
-    return result
+        text = (
+            f"{spot.what} has '{flat[0]}' beside the types of executors ({one_of(by_type)}); "
+            f"write every key under the type that it is for{hint(flat[0], target.executors)}"
+        )
+        spot.findings.add_key(text, written, flat[0])
+    chosen: list[tuple[Mapping[str, Any], str]] = []
+    for key in by_type:
+        label = f"{spot.what}: '{key}'"
+        if (
+            check(written[key], {"type": "object"}, Spot(label, spot.findings, written, key))
+            and key == target.type
+        ):
+            chosen.append((written[key], label))
+    return chosen
 
 
 def _put(effective: Effective, key: str, value: Any, source: Source) -> None:
@@ -180,10 +172,10 @@ def _put(effective: Effective, key: str, value: Any, source: Source) -> None:
     effective.sources[key] = source
 
 
-def _fill(effective: Effective, key: str, placeholder: Any, options: Collection[str], source: Source) -> None:
-    """Put a placeholder in the place of *key*; one that has the shape of the option *key* itself becomes its value."""
-    is_option = key in options and isinstance(placeholder, dict) and not placeholder.keys() <= set(options)
-    if not isinstance(placeholder, dict) or is_option:
+def _fill(effective: Effective, placeholder: Any, options: Collection[str], source: Source) -> None:
+    """Put a placeholder in the place of a key; one that has the shape of the option of that name becomes its value."""
+    key = source[1]
+    if not isinstance(placeholder, dict) or (key in options and not placeholder.keys() <= set(options)):
         _put(effective, key, placeholder, source)
         return
     for name, value in placeholder.items():

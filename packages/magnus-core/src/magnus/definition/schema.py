@@ -1,4 +1,4 @@
-"""JSON Schema of pipeline and configuration files, put together from what is installed: for editors, and for reading."""
+"""JSON Schema of pipeline and configuration files, put together from what is installed: for editors, and to read."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def pipeline_schema(adapters: AdapterManager) -> dict[str, Any]:
 
 
 def config_schema(adapters: AdapterManager) -> dict[str, Any]:
-    """Return the schema of a configuration file with the options of every adapter that is installed and can be loaded."""
+    """Return the schema of a configuration file with the options of every adapter that can be loaded."""
     blocks = {port: {"$ref": f"#/$defs/{port}"} for port in BLOCKS}
     defaults = {**_closed(blocks, []), "description": "The blocks may stand here in the default file."}
     schema = {

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from magnus.definition.findings import Spot
 
-_UNITS = {
+_UNITS: dict[str, int] = {
     "B": 1,
     **{f"{letter}{end}": 1024 ** (power + 1) for power, letter in enumerate("KMGT") for end in ("i", "iB")},
     **{f"{letter}B": 1000 ** (power + 1) for power, letter in enumerate("KMGT")},
@@ -42,8 +42,8 @@ def retry(value: Any, spot: Spot) -> tuple[RetryPolicy, Any]:
     for index, name in enumerate(retry_on):
         if not _FAILURE.fullmatch(name):
             text = (
-                f"{spot.what}: 'retry_on' holds {name!r}, which names no failure; expected the name of an exception class, "
-                "'timeout', or 'exit:' with a code"
+                f"{spot.what}: 'retry_on' holds {name!r}, which names no failure; expected the name of an exception "
+                "class, 'timeout', or 'exit:' with a code"
             )
             spot.findings.add(text, retry_on, index)
     written = {key: number(item) for key, item in value.get("backoff", {}).items()}
@@ -74,12 +74,13 @@ def resources(value: Mapping[str, Any], spot: Spot) -> tuple[Resources | None, A
 
 
 def _memory_mib(value: Mapping[str, Any], spot: Spot) -> int | None:
-    memory: int | str | None = value.get("memory")
+    memory = value.get("memory")
     if not isinstance(memory, str):
-        return memory
+        return None if memory is None else int(memory)
     match = _MEMORY.fullmatch(memory.strip())
     if match is None or match[2] not in _UNITS or float(match[1]) == 0:
-        text = f"{spot.what}: 'memory' is {memory!r}; expected a number above 0 with one of the units {', '.join(_UNITS)}"
+        wanted = f"a number above 0 with one of the units {', '.join(_UNITS)}"
+        text = f"{spot.what}: 'memory' is {memory!r}; expected {wanted}"
         spot.findings.add(text, value, "memory")
         return None
     return math.ceil(float(match[1]) * _UNITS[match[2]] / _MIB)
