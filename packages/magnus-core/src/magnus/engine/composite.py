@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from magnus.domain.nodes import Node
     from magnus.domain.parameters import Values
     from magnus.domain.run_log import StepLog
+    from magnus.engine.folder_snapshot import FolderSnapshot
     from magnus.engine.scope import Scope
 
 
@@ -120,6 +121,7 @@ class Pending:
         step: Its step log.
         attempt_number: The attempt that is under way or comes next, from 1.
         started: When the attempt that is under way began, UTC, ISO 8601.
+        snapshot: The step's files as they were before the first attempt.
     """
 
     walk: Walk
@@ -127,3 +129,4 @@ class Pending:
     step: StepLog
     attempt_number: int
     started: str = ""
+    snapshot: FolderSnapshot | None = None

@@ -9,14 +9,18 @@ from __future__ import annotations
 import heapq
 import itertools
 import random
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from magnus.domain.capabilities import Placement
 from magnus.domain.graph import DEFAULT_MAX_TIME_SECONDS
 from magnus.domain.jobs import Job
 from magnus.domain.names import ROOT_BRANCH, step_name
 from magnus.domain.parameters import Value
 from magnus.domain.run_log import BranchLog, Status, StepAttempt, StepLog
 from magnus.engine.composite import FanOut, Pending, Walk, root_walk
+from magnus.engine.folder_snapshot import FolderSnapshot
 from magnus.engine.interrupt import StopRun
 from magnus.engine.scope import Scope
 from magnus.errors import ExecutionError, JobSubmissionError
@@ -238,6 +242,7 @@ class Traversal:
             self._recorder.add_step_log(step)
         pending.started = self._context.clock.timestamp()
         self._context.reporter.step_started(step, pending.attempt_number)
+        self._files_as_before(pending)
         self._run_here.lend(job, step, walk.scope)
         try:
             status = self._executor.trigger_job(job, self._run_here)
@@ -299,10 +304,33 @@ class Traversal:
             due = self._context.clock.monotonic() + pause
             heapq.heappush(self._delayed, (due, next(self._order), pending))
             return None
+        if pending.snapshot is not None:
+            pending.snapshot.close()
         if step.status is Status.SUCCESS:
             pending.walk.scope.update(outputs)
         self._context.reporter.step_ended(step)
         return step.status
+
+    def _files_as_before(self, pending: Pending) -> None:
+        """Let every attempt start from the same files.
+
+        Only where no sibling works in the same folder meanwhile: its files would be taken for those of a failed
+        attempt. There each attempt still gets its files from the catalog anew.
+        """
+        settings = pending.node.catalog
+        if settings is None or pending.node.retry.max_attempts == 1 or not self._owns_files(pending.walk):
+            return
+        if pending.attempt_number == 1:
+            folder = settings.compute_data_folder or self._context.services.catalog.compute_data_folder
+            with suppress(ExecutionError):  # a pattern that cannot be used fails the attempt itself
+                pending.snapshot = FolderSnapshot(Path(folder), settings)
+        elif pending.snapshot is not None:
+            pending.snapshot.restore()
+
+    def _owns_files(self, walk: Walk) -> bool:
+        placement = self._executor.capabilities(self._executor.options).placement
+        is_alone = walk.fan_out is None or self._executor.max_concurrent_jobs == 1
+        return is_alone and placement in (Placement.SAME_PROCESS, Placement.SAME_HOST)
 
     def _pause(self, pending: Pending) -> float:
         # Seeded, so that a test, and a run that is read later, can tell why an attempt came when it did.
