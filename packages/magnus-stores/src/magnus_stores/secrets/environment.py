@@ -45,6 +45,6 @@ class EnvironmentSecrets(Secrets):
         value = os.environ.get(variable)
         if value is None:
             raise SecretNotFoundError(
-                f"no secret {name!r}: the environment variable {variable!r} is not set where the step runs; set it there"
+                f"no secret {name!r}: the environment variable {variable!r} is not set; set it where the step runs"
             )
         return value

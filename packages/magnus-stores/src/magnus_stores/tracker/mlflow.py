@@ -1,4 +1,4 @@
-"""An MLflow server as the experiment tracker; the only module that imports mlflow, and only when something is tracked."""
+"""An MLflow server as the experiment tracker; mlflow is imported when the first thing is tracked."""
 
 from __future__ import annotations
 
@@ -147,7 +147,8 @@ class MlflowTracker(ExperimentTracker):
             code = getattr(error, "error_code", "INTERNAL_ERROR")
             # Not chained: the client's errors quote addresses and headers.
             raise ServiceError(
-                f"the MLflow server {_hidden(self.options.server_url)} could not {purpose}: {self._cleaned(str(error))}; "
+                f"the MLflow server {_hidden(self.options.server_url)} could not {purpose}: "
+                f"{self._cleaned(str(error))}; "
                 "check that it runs and that 'server_url' is right",
                 retriable=code in ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED"),
             ) from None

@@ -17,9 +17,9 @@ _ROUNDS = 50
 def find_or_create_run(client: Any, experiment: str, run_id: str, tag: str) -> str:
     """Return the id of the MLflow run that stands for *run_id*; all processes that ask get the same.
 
-    A process that finds none creates a candidate and looks again. It turns down all candidates that it sees except the one
-    with the lowest id, and then chooses that. Candidates are created before their creator looks, so of two candidates at least
-    one's supporters have seen the other, and have turned it down before they choose.
+    A process that finds none creates a candidate and looks again. It turns down all candidates that it sees except the
+    one with the lowest id, and then chooses that. Candidates are created before their creator looks, so of two
+    candidates at least one's supporters have seen the other, and have turned it down before they choose.
 
     Raises:
         mlflow.exceptions.MlflowException: The server refused, or cannot be reached.
@@ -34,10 +34,12 @@ def find_or_create_run(client: Any, experiment: str, run_id: str, tag: str) -> s
                 _withdraw(client, own, candidate)
                 return candidate
         undecided = sorted(candidate for candidate, decision in candidates.items() if decision is None)
-        if own is None or own not in candidates or candidates[own] == _NO:
-            if not undecided:
-                own = _create(client, experiment_id, run_id, tag)
-                continue
+        if own is not None and candidates.get(own, _NO) == _NO:
+            client.delete_run(own)
+            own = None
+        if own is None and not undecided:
+            own = _create(client, experiment_id, run_id, tag)
+            continue
         if not undecided:
             time.sleep(0.05)
             continue
