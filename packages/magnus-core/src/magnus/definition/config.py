@@ -142,11 +142,13 @@ def config_from_mapping(value: Mapping[str, Any], adapters: AdapterManager) -> C
         ConfigurationError: Holds every mistake.
         ServiceError: A chosen adapter is installed but cannot be imported.
     """
-    findings = Findings(None)
-    check_names(value, BLOCKS, (), Spot("the configuration", findings, None, None), BLOCK_ALIASES)
-    chosen = _choose(collect_blocks(value, findings), adapters, findings.problems)
-    if findings.problems:
-        raise ConfigurationError(findings.problems)
+    spot = Spot("the configuration", Findings(None), None, None)
+    if not check(value, {"type": "object"}, spot):
+        raise ConfigurationError(spot.findings.problems)
+    check_names(value, BLOCKS, (), spot, BLOCK_ALIASES)
+    chosen = _choose(collect_blocks(value, spot.findings), adapters, spot.findings.problems)
+    if spot.findings.problems:
+        raise ConfigurationError(spot.findings.problems)
     return _config(chosen)
 
 

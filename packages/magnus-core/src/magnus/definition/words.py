@@ -48,7 +48,9 @@ def found(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     words = KINDS.get(kind, f"a Python {kind}")
-    if kind not in {"string", "integer", "number"}:
+    is_long = isinstance(value, int) and value.bit_length() > _SHOWN_LENGTH * 4
+    if kind not in {"string", "integer", "number"} or is_long:
+        # Python refuses to write very large numbers at all.
         return words
     shown = repr(value)
     return words if len(shown) > _SHOWN_LENGTH else f"{words} ({shown})"
