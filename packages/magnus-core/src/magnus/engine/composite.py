@@ -121,6 +121,7 @@ class Pending:
         step: Its step log.
         attempt_number: The attempt that is under way or comes next, from 1.
         started: When the attempt that is under way began, UTC, ISO 8601.
+        started_at: The same on the monotonic clock.
         snapshot: The step's files as they were before the first attempt.
     """
 
@@ -129,4 +130,5 @@ class Pending:
     step: StepLog
     attempt_number: int
     started: str = ""
+    started_at: float = 0.0
     snapshot: FolderSnapshot | None = None

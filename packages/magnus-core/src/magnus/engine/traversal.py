@@ -240,7 +240,7 @@ class Traversal:
         if pending.attempt_number == 1:
             step.code_identities = [*step.code_identities, *self._executor.add_code_identities(job)]
             self._recorder.add_step_log(step)
-        pending.started = self._context.clock.timestamp()
+        pending.started, pending.started_at = self._context.clock.timestamp(), self._context.clock.monotonic()
         self._context.reporter.step_started(step, pending.attempt_number)
         self._files_as_before(pending)
         self._run_here.lend(job, step, walk.scope)
@@ -280,6 +280,7 @@ class Traversal:
                 pending.attempt_number,
                 start_time=pending.started,
                 end_time=self._context.clock.timestamp(),
+                duration=round(self._context.clock.monotonic() - pending.started_at, 6),
                 status=Status.FAIL,
                 message=message,
                 exit_code=exit_code,
@@ -428,7 +429,9 @@ class Traversal:
         waiting += [going for going in self._ready if isinstance(going, Pending)]
         for pending in waiting:
             recorded = self._recorder.get_step_log(pending.step.internal_name) or pending.step
-            if not recorded.status.has_ended:
+            if recorded.status.has_ended:  # a worker had the time to record it
+                self._context.reporter.step_ended(recorded)
+            else:
                 recorded.message = stop.reason
                 self._end_step(recorded, Status.FAIL)
         for branch in self._open_branches:
