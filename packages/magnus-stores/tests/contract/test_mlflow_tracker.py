@@ -44,6 +44,7 @@ class TestMlflowTracker(ExperimentTrackerContract):
 
         def read(run_id: str) -> Tracked:
             experiment = client.get_experiment_by_name(TAG)
+            assert experiment is not None
             found = client.search_runs([experiment.experiment_id], f"attributes.run_name = '{run_id}'")
             info, data = found[0].info, found[0].data
             history = {name: client.get_metric_history(info.run_id, name) for name in data.metrics}

@@ -4,6 +4,7 @@ import base64
 import json
 import re
 from itertools import pairwise
+from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -12,10 +13,13 @@ from hypothesis import strategies as st
 
 from magnus.engine.masking import MASK, Masker, StreamMasker, mask_config
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 SECRETS = ["hunter2", "a=b/c+d e&f", 'it\'s "q"', "back\\slash\\n", "pässwörd-密码", "tab\there", "{'k': 1}"]
 PEM = "-----BEGIN KEY-----\nMIIEvQIBADANBg\nab\nkqhkiG9w0BAQEF\n-----END KEY-----\n"
 
-RENDERINGS = {
+RENDERINGS: dict[str, Callable[[str], str]] = {
     "as it is": str,
     "JSON": json.dumps,
     "JSON with unicode": lambda secret: json.dumps({"k": secret}, ensure_ascii=False),
