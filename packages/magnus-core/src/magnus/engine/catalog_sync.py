@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from magnus.domain.file_patterns import FilePattern
+from magnus.domain.file_patterns import LOG_FOLDER, FilePattern
 from magnus.domain.patterns import pattern_problem
 from magnus.domain.run_log import DataCatalog
 from magnus.errors import ExecutionError
@@ -167,7 +167,7 @@ def _logged(entries: Iterable[CatalogEntry], stage: str) -> list[DataCatalog]:
 
 
 def _nothing_to_get(pattern: str, run_id: str, entries: Sequence[CatalogEntry]) -> str:
-    names = [entry.name for entry in entries if not entry.name.startswith("_logs/")]
+    names = [entry.name for entry in entries if not entry.name.startswith(f"{LOG_FOLDER}/")]
     held = ", ".join(names[:_NAMES_SHOWN]) or "no file"
     more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
     return (
