@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 MAX_GRAPH_DEPTH = 100
 """How deep graphs may stand in graphs, over all files: hashing a graph takes a few frames for each level."""
 
-MAX_NODES = 1_000_000
+MAX_NODES = 250_000
 """How many nodes a pipeline may have in all: a few files that name each other twice can stand for any number."""
 
 

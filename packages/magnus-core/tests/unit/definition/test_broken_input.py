@@ -657,11 +657,11 @@ BROKEN = [
     Broken(
         "placeholder that does not exist",
         {
-            "pipeline.yaml": one(GOOD + ", executor_config: {local: {k2: }}"),
-            "config.yaml": "executor: {type: local, config: {placeholders: {k3: v}}}\n",
+            "pipeline.yaml": one(GOOD + ", executor_config: {local: {max_workers: }}"),
+            "config.yaml": "executor: {type: local, config: {placeholders: {many_workers: {max_workers: 8}}}}\n",
         },
         [
-            "pipeline.yaml:4:77: step 'a': 'executor_config': 'local': 'k2' has no value, and the executor's configuration has no placeholder of that name; give it a value, or add the placeholder (there are: k3)"
+            "pipeline.yaml:4:86: step 'a': 'executor_config': 'local': 'max_workers' has no value, and the executor's configuration has no placeholder of that name; give it a value, or add the placeholder (there are: many_workers). Did you mean 'many_workers'?"
         ],
     ),
     Broken(
@@ -693,6 +693,31 @@ def test_every_mistake_is_told_with_its_place_and_a_remedy(
 
     assert str(caught.value).splitlines() == broken.messages
     assert caught.value.exit_code == 2
+
+
+# typer, when it is imported first, uses names that the newest click is about to drop.
+@pytest.mark.filterwarnings("ignore:'click:DeprecationWarning")
+@pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: broken.name)
+def test_the_command_line_says_the_same_and_leaves_nothing_behind(
+    broken: Broken, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 2, everything on stderr, no traceback, no file; here with whatever adapters are installed."""
+    from magnus.cli.app import main
+
+    broken.write(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    config = [] if broken.config_file is None else ["-c", broken.config_file]
+
+    exit_code = main(["execute", "-f", "pipeline.yaml", *config])
+
+    printed = capsys.readouterr()
+    assert exit_code == 2
+    assert printed.out == ""
+    assert "Traceback" not in printed.err
+    for message in broken.messages:
+        assert (message.partition(": ")[0] if broken.depends_on_adapters else message) in printed.err
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def _load(config_file: str | None, adapters: AdapterManager) -> None:

@@ -226,3 +226,29 @@ def test_the_variables_of_the_process_are_not_looked_at(
     monkeypatch.setitem(os.environ, "MAGNUS_VAR_M", "m")
     with pytest.raises(DefinitionError, match="MAGNUS_VAR_M"):
         from_text("dag: {start_at: '${M}', steps: {m: {type: success}, f: {type: fail}}}", adapters)
+
+
+def test_files_that_stand_for_too_many_nodes_are_refused(
+    adapters: AdapterManager, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each file names the next one twice: 20 small files would stand for two million nodes."""
+    monkeypatch.setattr("magnus.definition.graph_builder.MAX_NODES", 500)
+    for number in range(20):
+        named = f"{{type: dag, dag_definition: f{number + 1}.yaml, next: %s}}"
+        steps = f"a: {named % 'b'}, b: {named % 'd'}, d: {{type: success}}, f: {{type: fail}}"
+        (folder / f"f{number}.yaml").write_text(f"dag: {{start_at: a, steps: {{{steps}}}}}")
+    (folder / "f20.yaml").write_text("dag: {start_at: d, steps: {d: {type: success}, f: {type: fail}}}")
+
+    with pytest.raises(DefinitionError, match="more than 500 nodes"):
+        load_pipeline("f0.yaml", environ={}, adapters=adapters)
+
+
+def test_a_file_may_be_included_twice_beside_itself(adapters: AdapterManager, folder: Path) -> None:
+    """Only a file inside itself is recursion."""
+    (folder / "inner.yaml").write_text("dag: {start_at: d, steps: {d: {type: success}, f: {type: fail}}}")
+    named = "{type: dag, dag_definition: inner.yaml, next: %s}"
+    graph = from_text(
+        f"dag: {{start_at: a, steps: {{a: {named % 'b'}, b: {named % 'd'}, d: {{type: success}}, f: {{type: fail}}}}}}",
+        adapters,
+    )
+    assert graph.nodes["a"].branches["dag"].hash() == graph.nodes["b"].branches["dag"].hash()

@@ -87,8 +87,10 @@ def test_null_without_placeholder_is_a_mistake_that_names_what_there_is() -> Non
 def test_flat_keys_beside_types_are_a_mistake() -> None:
     """A misspelt type is told so."""
     assert problems({"cloud": {}, "loca": {"k1": 1}}, SEED) == [
-        "x has 'loca' beside the types of executors (cloud); write every key under the type that it is for. "
-        "Did you mean 'local'?"
+        (
+            "x has 'loca' beside the types of executors (cloud); write every key under the type that it is for. "
+            "Did you mean 'local'?"
+        )
     ]
 
 
