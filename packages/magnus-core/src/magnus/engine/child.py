@@ -21,7 +21,7 @@ from magnus.ports.experiment_tracker import Metric
 from magnus.ports.task_type import TaskFailedError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from magnus.domain.parameters import Values
     from magnus.engine.current import StepSession
@@ -117,19 +117,26 @@ class ChildBridge:
         self._taken = len(data)
         return outputs
 
-    def new_secret_names(self) -> list[str]:
-        """Return the names of the secrets that children asked for since the last call. Any thread may call it."""
+    def tell_new_secrets(self, learn: Callable[[str], None]) -> None:
+        """Call *learn* with the name of each secret that a child asked for since the last call.
+
+        Any thread may call it; while one learns, others wait, so that nobody goes on without what is being learnt.
+        """
         with self._lock:
-            try:
-                if self._outputs_file.stat().st_size == self._searched:
-                    return []
-                with self._outputs_file.open("rb") as file:
-                    file.seek(self._searched)
-                    data = file.read()
-            except FileNotFoundError:
-                return []  # the step has ended
-            complete = data.rfind(b"\n") + 1
-            self._searched += complete
+            for name in self._new_secret_names():
+                learn(name)
+
+    def _new_secret_names(self) -> list[str]:
+        try:
+            if self._outputs_file.stat().st_size == self._searched:
+                return []
+            with self._outputs_file.open("rb") as file:
+                file.seek(self._searched)
+                data = file.read()
+        except FileNotFoundError:
+            return []  # the step has ended
+        complete = data.rfind(b"\n") + 1
+        self._searched += complete
         mark = f"{_SECRET}=".encode()
         return [
             json.loads(line[len(mark) :]) for line in data[:complete].split(b"\n") if line.startswith(mark)

@@ -11,7 +11,7 @@ from magnus.domain.parameters import Value, encode_all
 from magnus.engine.catalog_sync import get_files, put_files, put_names
 from magnus.engine.child import ChildBridge
 from magnus.engine.current import running_step
-from magnus.errors import ParameterNotFoundError
+from magnus.errors import MagnusError, ParameterNotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -102,6 +102,7 @@ class Session:
         """Take over what a child process left in that file."""
         if self._bridge is None:
             return
+        self.learn_secrets_of_child()
         outputs = self._bridge.read_outputs()
         self._set.update(outputs.parameters)
         self._metrics += outputs.metrics
@@ -110,8 +111,14 @@ class Session:
     def learn_secrets_of_child(self) -> None:
         """Hide the secrets that a child process has fetched: it leaves their names before it can print them."""
         if self._bridge is not None:
-            for name in self._bridge.new_secret_names():
-                self._context.masker.add(self._context.services.secrets.get(name))
+            self._bridge.tell_new_secrets(self._learn_secret)
+
+    def _learn_secret(self, name: str) -> None:
+        try:
+            self._context.masker.add(self._context.services.secrets.get(name))
+        except MagnusError as error:
+            # Called by the thread that shows output, which must go on; the child had the value a moment ago.
+            self._context.reporter.warning(f"the secret '{name}' of step '{self.step_name}' cannot be hidden: {error}")
 
     def keep_file(self, path: Path, name: str) -> None:
         """Put a file of the task's own making in the catalog under *name*, at once."""
@@ -123,6 +130,7 @@ class Session:
 
     def mask(self, text: str) -> str:
         """Return *text* with every secret that was handed out hidden."""
+        self.learn_secrets_of_child()
         return self._context.masker.mask(text)
 
     # For the user's code

@@ -50,6 +50,7 @@ def parse(text: str, path: Path) -> Any:
         notebook = nbformat.reads(text, as_version=4)  # type: ignore[no-untyped-call]
         notebook = nbformat.v4.upgrade(notebook)  # type: ignore[no-untyped-call]
         _, notebook = normalize(notebook)
+        _name_cells(notebook, raw)
         nbformat.validate(notebook)
     except (ValidationError, ValueError, KeyError, AttributeError, TypeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -91,6 +92,7 @@ def execute(
             notebook,
             timeout=options.timeout,
             kernel_name=kernel,
+            record_timing=False,  # equal runs leave equal notebooks; when they ran is in the run log
             coalesce_streams=True,  # a secret that was printed in two pieces is found
             resources={"metadata": {"path": str(Path.cwd())}},
             config=Config(ConnectionFileMixin=sockets),
@@ -191,9 +193,17 @@ def _choose_kernel(notebook: Any, wanted: str | None) -> tuple[str, bool]:
 def _inject(notebook: Any, source: str) -> None:
     cells = [cell for cell in notebook.cells if INJECTED_TAG not in _tags(cell)]
     after = next((index for index, cell in enumerate(cells, 1) if _PARAMETERS_TAG in _tags(cell)), 0)
-    injected = nbformat.v4.new_code_cell(source, metadata={"tags": [INJECTED_TAG]})  # type: ignore[no-untyped-call]
+    injected = nbformat.v4.new_code_cell(source, id=INJECTED_TAG, metadata={"tags": [INJECTED_TAG]})  # type: ignore[no-untyped-call]
     cells.insert(after, injected)
     notebook.cells = cells
+
+
+def _name_cells(notebook: Any, raw: Mapping[str, Any]) -> None:
+    """Give cells that came without an id one that is the same in every run; the format's own is drawn at random."""
+    ids = [cell.get("id") for cell in raw.get("cells", ())]
+    for number, cell in enumerate(notebook.cells):
+        if number >= len(ids) or not ids[number]:
+            cell.id = f"unnamed-{number}"
 
 
 def _tags(cell: Any) -> list[str]:

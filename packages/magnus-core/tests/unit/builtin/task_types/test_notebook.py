@@ -164,3 +164,14 @@ def test_a_command_that_is_no_notebook_is_a_problem() -> None:
     """It is found before anything runs."""
     assert NotebookTask().find_problem("a.ipynb") is None
     assert "ends in .ipynb" in (NotebookTask().find_problem("a.py") or "")
+
+
+def test_equal_runs_leave_equal_notebooks(working_directory: Path, make_context: Callable[..., Any]) -> None:
+    """Neither times nor ids drawn at random are written: the hash of the kept notebook tells what it came to."""
+    write_notebook(working_directory / "n.ipynb", cell("x = 1", "parameters"), cell("print(x)"))
+    kept = []
+    for _ in range(2):
+        context = make_context({"x": 2})
+        NotebookTask().run("n.ipynb", NotebookOptions(), context)
+        kept.append(context.kept["n_out.ipynb"])
+    assert kept[0] == kept[1]
