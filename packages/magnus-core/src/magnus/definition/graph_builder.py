@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from magnus.definition.node_kinds import Kinds
     from magnus.definition.source import Document
+    from magnus.domain.nodes import Place
 
 MAX_GRAPH_DEPTH = 100
 """How deep graphs may stand in graphs, over all files: hashing a graph takes a few frames for each level."""
@@ -181,18 +182,16 @@ class GraphBuilder:
             message = f"the pipeline has more than {MAX_NODES:,} nodes; is a file included many times over?"
             raise DefinitionError([*self.problems, Problem(message, findings.path)])
         what = f"step '{name}'" if outer == "dag" else f"{outer}, step '{name}'"
-        if not builder.check_name(name, steps, outer):
-            return None, False
         raw = steps[name]
+        if not builder.check_name(name, steps, outer):
+            return _stand_in(name, raw, "task", None), False
+        place = findings.place_of_key(steps, name)
         if not isinstance(raw, dict):
             findings.add(f"{what} is {found(raw)}; expected a mapping with 'type'", steps, name)
-            return None, False
+            return _stand_in(name, raw, "task", place), False
         kind, known = builder.kind_of(raw, what)
-        if kind is None:
-            return Node(name, "task", {}, _text(raw, "next"), _text(raw, "on_failure")), False
-        if not known:
-            place = findings.place_of_key(steps, name)
-            return Node(name, kind.name, {}, _text(raw, "next"), _text(raw, "on_failure"), place=place), False
+        if kind is None or not known:
+            return _stand_in(name, raw, kind.name if kind else "task", place), False
         checked = builder.check_keys(raw, kind, what)
         complete = kind.role is Role.TERMINAL or "next" in checked
         draft = Draft(name, steps, kind, checked, what)
@@ -305,6 +304,11 @@ def _check_item(item: str, around: tuple[str, ...], spot: Spot) -> None:
         spot.note(problem)
 
 
-def _text(raw: Mapping[str, Any], key: str) -> str | None:
-    value = raw.get(key)
-    return value if isinstance(value, str) else None
+def _stand_in(name: Any, raw: Any, kind: str, place: Place | None) -> Node | None:
+    """Return a node for a step that cannot be built, so that what leads to it is not called wrong as well."""
+    if not isinstance(name, str):
+        return None
+    written = raw if isinstance(raw, dict) else {}
+    edges = (written.get(key) for key in ("next", "on_failure"))
+    following, on_failure = (edge if isinstance(edge, str) else None for edge in edges)
+    return Node(name, kind, {}, following, on_failure, place=place)

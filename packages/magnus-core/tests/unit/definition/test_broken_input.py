@@ -347,9 +347,13 @@ BROKEN = [
         "dot in a name",
         {"pipeline.yaml": one(GOOD + ", on_failure: a.b", "a.b: {type: as-is, next: done}")},
         [
-            "pipeline.yaml:4:5: step 'a': on_failure names 'a.b', which is not a step; the steps are 'a', 'done', 'failed'",
             "pipeline.yaml:5:5: dag: the name 'a.b' holds '.' or '%', which separate and encode the parts of a step's name; leave them out",
         ],
+    ),
+    Broken(
+        "step without value",
+        {"pipeline.yaml": one(GOOD).replace("{type: task, command: m.f, next: done}", "")},
+        ["pipeline.yaml:4:7: step 'a' is nothing (null); expected a mapping with 'type'"],
     ),
     Broken(
         "number as a name",
