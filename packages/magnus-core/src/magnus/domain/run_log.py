@@ -280,3 +280,9 @@ def full_dict(run: RunLog) -> dict[str, Any]:
                 branches[branch_name] = {**branch_to_dict(branch), "steps": {}}
                 pending.append((branch.steps, branches[branch_name]["steps"]))
     return result
+
+
+def full_step_dict(step: StepLog) -> dict[str, Any]:
+    """Return the JSON form of a step with all its branches."""
+    steps: dict[str, Any] = full_dict(RunLog("", steps={step.internal_name: step}))["steps"]
+    return steps[step.internal_name]

@@ -1,0 +1,101 @@
+"""Prints a run as a tree of steps, for people."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from magnus.cli.tables import colour
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from magnus.domain.run_log import BranchLog, RunLog, StepLog
+
+_LONGEST_VALUE = 100
+
+
+def print_run(run: RunLog) -> None:
+    """Print a run with all its steps on stdout."""
+    for line in _head(run):
+        sys.stdout.write(f"{line}\n")
+    _print_steps(list(run.steps.values()))
+
+
+def print_step(step: StepLog) -> None:
+    """Print one step with all that is inside it on stdout."""
+    _print_steps([step])
+
+
+def _head(run: RunLog) -> Iterator[str]:
+    yield f"run {run.run_id}: {colour(run.status, sys.stdout)}"
+    told = {
+        "message": run.message,
+        "tag": run.tag,
+        "continues": run.original_run_id,
+        "started": run.start_time,
+        "ended": run.end_time,
+        "input parameters": _values(run.input_parameters),
+        "parameters": _values(run.parameters),
+    }
+    for name, text in told.items():
+        if text:
+            yield f"  {name}: {text}"
+
+
+def _print_steps(steps: list[StepLog]) -> None:
+    # Explicit stack: pipelines nest without limit.
+    pending: list[tuple[int, StepLog | BranchLog]] = [(0, step) for step in reversed(steps)]
+    while pending:
+        depth, log = pending.pop()
+        indent = "  " * depth
+        for line in _step_lines(log) if _is_step(log) else _branch_lines(log):
+            sys.stdout.write(f"{indent}{line}\n")
+        inner = list((log.branches if _is_step(log) else log.steps).values())
+        pending.extend((depth + 1, each) for each in reversed(inner))
+
+
+def _is_step(log: Any) -> bool:
+    return hasattr(log, "branches")
+
+
+def _branch_lines(branch: Any) -> Iterator[str]:
+    yield f"[{branch.internal_name.rpartition('.')[2]}]  {colour(branch.status, sys.stdout)}"
+
+
+def _step_lines(step: Any) -> Iterator[str]:
+    parts = [step.name, f"({step.step_type})", colour(step.status, sys.stdout)]
+    if step.mock:
+        parts.append("skipped")
+    elif step.attempts:
+        parts.append(f"{sum(attempt.duration for attempt in step.attempts):.1f} s")
+    if len(step.attempts) > 1:
+        parts.append(f"{len(step.attempts)} attempts")
+    yield "  ".join(parts)
+    if step.message:
+        yield f"    message: {_one_line(step.message)}"
+    if len(step.attempts) > 1:
+        for attempt in step.attempts:
+            why = f": {_one_line(attempt.message)}" if attempt.message else ""
+            status = colour(attempt.status, sys.stdout)
+            yield f"    attempt {attempt.attempt_number}: {status} in {attempt.duration:.1f} s{why}"
+    if step.user_defined_metrics:
+        yield f"    metrics: {_values(step.user_defined_metrics)}"
+    if step.output_parameters:
+        yield f"    set: {_values(step.output_parameters)}"
+    for entry in step.data_catalog:
+        yield f"    {entry.stage}: {entry.name}  {entry.size} bytes  sha256 {entry.data_hash[:12]}"
+
+
+def _values(values: dict[str, Any]) -> str:
+    return ", ".join(f"{name}={_shown(value)}" for name, value in values.items())
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 3]}..."
+
+
+def _one_line(text: str) -> str:
+    return " / ".join(line.strip() for line in text.splitlines() if line.strip())
