@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from digits.classifier import Classifier
 from digits.features import FEATURE_SETS
-from digits.files import read_arrays
+from digits.files import DATA_FOLDER, read_arrays
 from magnus import get_from_catalog, put_in_catalog, track_this
 
 
@@ -39,7 +39,7 @@ def train(regularisation: float) -> None:
         features = read_arrays(f"features/{feature_set}.npz")["train"]
         model_file = _model_file(feature_set, regularisation)
         Classifier.fit(features, labels, regularisation).save(model_file)
-        put_in_catalog(model_file)
+        put_in_catalog(DATA_FOLDER / model_file)
 
 
 def score(regularisation: float) -> dict[str, Any]:
@@ -50,12 +50,13 @@ def score(regularisation: float) -> dict[str, Any]:
     """
     labels = read_arrays("split.npz")["validation_labels"]
     scores = []
+    metrics: dict[str, Any] = {}
     for feature_set in FEATURE_SETS:
         features = read_arrays(f"features/{feature_set}.npz")["validation"]
         model_file = _model_file(feature_set, regularisation)
         get_from_catalog(model_file)
         accuracy = Classifier.load(model_file).accuracy(features, labels)
-        track_this(**{f"{feature_set}_validation_accuracy": accuracy})
+        metrics[f"{feature_set}_validation_accuracy"] = accuracy
         scores.append(
             Score(
                 feature_set=feature_set,
@@ -64,6 +65,7 @@ def score(regularisation: float) -> dict[str, Any]:
                 model_file=model_file,
             )
         )
+    track_this(**metrics)
     return {"scores": [item.model_dump() for item in scores]}
 
 
