@@ -214,7 +214,8 @@ class NodeBuilder:
             self._shell_steps.add(id(raw))
         task_type = self._kinds.task(command_type)
         if isinstance(task_type, str):
-            findings.add(f"{what}: {task_type}", raw, "command_type")
+            if task_type:
+                findings.add(f"{what}: {task_type}", raw, "command_type")
         else:
             problem = task_type.find_problem(command)
             if problem:

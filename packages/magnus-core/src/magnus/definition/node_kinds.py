@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from magnus.definition.keys import GRAPH, NODE_ALIASES, ROLE_KEYS, TYPE_ALIASES
-from magnus.errors import MagnusError
+from magnus.errors import MagnusError, ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -74,11 +74,18 @@ class Kinds:
         return sorted(self._adapters.offers("node type"))
 
     def task(self, name: str) -> TaskType | str:
-        """Return the task type *name*, or what is wrong with it."""
+        """Return the task type *name*, or what is wrong with it.
+
+        Of a type that is installed but cannot be imported that is told once, and is empty from then on: no place in the
+        pipeline is to blame for it.
+        """
         task = self._tasks.get(name)
         if task is None:
             try:
                 task = self._adapters.load("task type", name)()
+            except ServiceError as error:
+                self._tasks[name] = ""
+                return str(error)
             except MagnusError as error:
                 task = str(error)
             self._tasks[name] = task

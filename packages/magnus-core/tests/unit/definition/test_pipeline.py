@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -252,3 +253,18 @@ def test_a_file_may_be_included_twice_beside_itself(adapters: AdapterManager, fo
         adapters,
     )
     assert graph.nodes["a"].branches["dag"].hash() == graph.nodes["b"].branches["dag"].hash()
+
+
+def test_a_task_type_that_cannot_be_imported_is_told_once(
+    adapters: AdapterManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many steps use it; the steps are not to blame."""
+    monkeypatch.setitem(sys.modules, "magnus.builtin.task_types.shell", None)
+    dag = one(command_type="shell")
+    dag["steps"]["a"]["next"] = "b"
+    dag["steps"]["b"] = {"type": "task", "command_type": "shell", "command": "ls", "next": "done"}
+
+    with pytest.raises(DefinitionError) as caught:
+        build_graph(dag, adapters=adapters)
+
+    assert str(caught.value).count("cannot be loaded") == 1
