@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from magnus.definition.blocks import BLOCKS
@@ -62,7 +62,7 @@ class Setup:
         """Judge the executor with each service and, where one is given, with everything that *graph* asks for."""
         executor = self.executor_capabilities()
         if graph is not None and executor.timeout_placement is not None and Feature.TIMEOUT in features_of(graph):
-            executor = replace(executor, placement=executor.timeout_placement)
+            executor = executor._replace(placement=executor.timeout_placement)
         findings = []
         for kind, service in self.services.items():
             capabilities = service.adapter.capabilities(service.options)

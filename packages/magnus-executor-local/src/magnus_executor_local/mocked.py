@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from magnus.domain.capabilities import ExecutorCapabilities, Placement
@@ -50,7 +49,7 @@ class MockedExecutor(InteractiveExecutor):
     def trigger_job(self, job: Job, run_here: StepRunner) -> Status:
         """Run the patch of the step, or nothing."""
         patch = self.options.patches.get(job.step_name, self.options.patches.get(job.node.name))
-        return run_here(replace(job, node=_patched(job.node, patch)))
+        return run_here(job._replace(node=_patched(job.node, patch)))
 
 
 def _matches_map_item(name: str, known: set[str]) -> bool:
@@ -61,7 +60,7 @@ def _matches_map_item(name: str, known: set[str]) -> bool:
 
 def _patched(node: Node, patch: Any) -> Node:
     if patch is None:
-        return replace(node, task=None, catalog=None)
+        return node._replace(task=None, catalog=None)
     if node.task is None:
         return node
     task = TaskSettings(
@@ -69,4 +68,4 @@ def _patched(node: Node, patch: Any) -> Node:
         command_type=patch.get("command_type", node.task.command_type),
         command_config=patch.get("command_config", {} if "command" in patch else node.task.command_config),
     )
-    return replace(node, task=task)
+    return node._replace(task=task)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -23,7 +22,7 @@ def run_and_exit(request: Request, *, as_json: bool, log_level: str) -> None:
     """Execute *request*; exits with 1 if the pipeline failed."""
     with Terminal(out_to_err=as_json) as terminal:
         reporter = make_reporter(terminal, log_level)
-        outcome = execute(replace(request, wants_run_log=as_json), os.environ, terminal, reporter)
+        outcome = execute(request._replace(wants_run_log=as_json), os.environ, terminal, reporter)
         if outcome.rendered and outcome.rendered != "-":
             terminal.write_error(f"written: {outcome.rendered}\n")
     if outcome.run_log is not None:

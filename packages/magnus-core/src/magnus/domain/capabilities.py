@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+from magnus.domain.nothing import NOTHING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,8 +57,7 @@ class Feature(StrEnum):
     CATALOG = "catalog"
 
 
-@dataclass(frozen=True, slots=True)
-class ExecutorCapabilities:
+class ExecutorCapabilities(NamedTuple):
     """What an executor, with given options, can do.
 
     Attributes:
@@ -72,12 +72,11 @@ class ExecutorCapabilities:
     placement: Placement
     timeout_placement: Placement | None = None
     concurrent_branches: bool = False
-    refused_features: Mapping[Feature, str] = field(default_factory=dict)
+    refused_features: Mapping[Feature, str] = NOTHING
     task_types: frozenset[str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceCapabilities:
+class ServiceCapabilities(NamedTuple):
     """What a service, with given options, can do.
 
     Attributes:

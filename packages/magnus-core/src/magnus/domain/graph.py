@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from magnus.domain.nodes import canonical_json
 from magnus.errors import Problem
@@ -17,8 +16,7 @@ if TYPE_CHECKING:
 DEFAULT_MAX_TIME_SECONDS = 86_400
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Graph:
+class Graph(NamedTuple):
     """Nodes and where they start.
 
     Attributes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from magnus.domain.nothing import NOTHING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,8 +16,7 @@ MapVariable = tuple[tuple[str, Any], ...]
 """The items of the maps around a step, outermost first: (`iterate_as`, value)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """What an executor is asked to run.
 
     Attributes:
@@ -44,8 +44,7 @@ class Job:
         return self.node.timeout_seconds
 
 
-@dataclass(frozen=True, slots=True)
-class JobEnd:
+class JobEnd(NamedTuple):
     """How a job that had been triggered came to its end.
 
     Attributes:
@@ -63,4 +62,4 @@ class JobEnd:
     message: str = ""
     exit_code: int | None = None
     failure: str = ""
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = NOTHING

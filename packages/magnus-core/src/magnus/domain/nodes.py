@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from magnus.domain.nothing import NOTHING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -13,8 +14,7 @@ if TYPE_CHECKING:
     from magnus.domain.graph import Graph
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where in the user's files something was defined.
 
     Attributes:
@@ -32,8 +32,7 @@ class Place:
         return f"{self.path}:{self.line}:{self.column}"
 
 
-@dataclass(frozen=True, slots=True)
-class Backoff:
+class Backoff(NamedTuple):
     """How long to wait between attempts, in seconds.
 
     Attributes:
@@ -56,8 +55,7 @@ class Backoff:
         return pause * (1 - self.jitter * chance)
 
 
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
+class RetryPolicy(NamedTuple):
     """How often a step is tried, and after which failures.
 
     Attributes:
@@ -78,8 +76,7 @@ class RetryPolicy:
         return not self.retry_on or not frozenset(self.retry_on).isdisjoint(failure_names)
 
 
-@dataclass(frozen=True, slots=True)
-class Resources:
+class Resources(NamedTuple):
     """What a step asks of its compute.
 
     Attributes:
@@ -93,8 +90,7 @@ class Resources:
     gpu: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class CatalogSettings:
+class CatalogSettings(NamedTuple):
     """Which files a step takes from the catalog and leaves there; all are globs relative to the compute data folder.
 
     Attributes:
@@ -110,8 +106,7 @@ class CatalogSettings:
     compute_data_folder: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TaskSettings:
+class TaskSettings(NamedTuple):
     """The work of a task node.
 
     Attributes:
@@ -122,11 +117,10 @@ class TaskSettings:
 
     command: str
     command_type: str = "python"
-    command_config: Mapping[str, Any] = field(default_factory=dict)
+    command_config: Mapping[str, Any] = NOTHING
 
 
-@dataclass(frozen=True, slots=True)
-class MapSettings:
+class MapSettings(NamedTuple):
     """What a map node iterates over.
 
     Attributes:
@@ -140,8 +134,7 @@ class MapSettings:
     max_concurrency: int | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Node:
+class Node(NamedTuple):
     """One node of a graph.
 
     Attributes:
@@ -168,9 +161,9 @@ class Node:
     retry: RetryPolicy = RetryPolicy()
     timeout_seconds: float | None = None
     resources: Resources | None = None
-    branches: Mapping[str, Graph] = field(default_factory=dict)
+    branches: Mapping[str, Graph] = NOTHING
     map: MapSettings | None = None
-    executor_config: Mapping[str, Any] = field(default_factory=dict)
+    executor_config: Mapping[str, Any] = NOTHING
     place: Place | None = None
 
     @property

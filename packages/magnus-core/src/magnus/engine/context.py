@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from magnus.domain.nothing import NOTHING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
     from magnus.ports.task_type import TaskType
 
 
-@dataclass(frozen=True, slots=True)
-class Services:
+class Services(NamedTuple):
     """The four services of a run."""
 
     run_log_store: RunLogStore
@@ -57,8 +57,7 @@ class Types(Protocol):
         """Return the executor's options for *node*: overrides and placeholders resolved."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunContext:
+class RunContext(NamedTuple):
     """One run, in the process that traverses it or in one that runs a step of it.
 
     Attributes:
@@ -92,5 +91,5 @@ class RunContext:
     clock: Clock
     interrupts: Interrupts
     code_identities: list[CodeIdentity]
-    child_context: Mapping[str, Any] = field(default_factory=dict)
+    child_context: Mapping[str, Any] = NOTHING
     node_command: tuple[str, ...] = ()

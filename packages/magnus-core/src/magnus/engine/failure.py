@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 import traceback
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from magnus.engine.interrupt import StopRun
 from magnus.errors import MagnusError
 from magnus.ports.task_type import TaskFailedError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
 
     from magnus.engine.masking import Masker
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 _PACKAGE = __name__.partition(".")[0]
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(NamedTuple):
     """How an attempt ended that did not end by itself.
 
     Attributes:
@@ -32,7 +31,7 @@ class Failure:
 
     message: str = ""
     exit_code: int | None = None
-    names: list[str] = field(default_factory=list)
+    names: Sequence[str] = ()
     stop: StopRun | None = None
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from magnus.domain.capabilities import Feature, Placement, Reach, ServiceKind
 from magnus.domain.verdict import Judgement, Verdict
@@ -17,8 +16,7 @@ if TYPE_CHECKING:
     from magnus.ports.integration import Integration
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """A verdict and what it is about.
 
     Attributes:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from magnus.domain.run_log import Status
 
@@ -14,8 +13,7 @@ if TYPE_CHECKING:
     from magnus.domain.run_log import StepLog
 
 
-@dataclass(frozen=True, slots=True)
-class Rerun:
+class Rerun(NamedTuple):
     """The run that is continued.
 
     Attributes:

@@ -145,7 +145,7 @@ def execute_node(
         stopped = failure.stop
         outputs = {}
         attempt.status = Status.FAIL
-        attempt.message, attempt.exit_code, attempt.failure = failure.message, failure.exit_code, failure.names
+        attempt.message, attempt.exit_code, attempt.failure = failure.message, failure.exit_code, list(failure.names)
     process_state.restore()
     log = context.output.end()
     if log is not None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pluggy import PluginManager
 from pluggy import PluginValidationError as _PluggyError
@@ -65,24 +64,21 @@ WHERE_TO_FIND = {
 """The distribution that offers each adapter of our own, for the message when it is not installed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(NamedTuple):
     """An adapter and who offers it."""
 
     spec: AdapterSpec
     distribution: str
 
 
-@dataclass(frozen=True, slots=True)
-class IntegrationOffer:
+class IntegrationOffer(NamedTuple):
     """A rule and who offers it."""
 
     spec: IntegrationSpec
     distribution: str
 
 
-@dataclass(frozen=True, slots=True)
-class BrokenPlugin:
+class BrokenPlugin(NamedTuple):
     """A plugin that could not be used; it stops only who asks for it.
 
     Attributes:

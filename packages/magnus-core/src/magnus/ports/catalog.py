@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from magnus.ports.service import Service
 
@@ -16,8 +15,7 @@ TEMPORARY_PREFIX = ".magnus-tmp-"
 """A file in a compute data folder whose name begins so is being brought, or was left by a killed process; it is never put."""
 
 
-@dataclass(frozen=True, slots=True)
-class CatalogEntry:
+class CatalogEntry(NamedTuple):
     """A file of one run in the catalog.
 
     Attributes:
@@ -33,8 +31,7 @@ class CatalogEntry:
     location: str
 
 
-@dataclass(frozen=True, slots=True)
-class GarbageReport:
+class GarbageReport(NamedTuple):
     """What a garbage collection found.
 
     Attributes:

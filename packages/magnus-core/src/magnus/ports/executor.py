@@ -5,7 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping  # noqa: TC003 - pydantic reads the annotations of options when it validates them
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
+
+from magnus.domain.nothing import NOTHING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,8 +31,7 @@ class CommonOptions:
     placeholders: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class ComputeNeeds:
+class ComputeNeeds(NamedTuple):
     """What a service needs in the compute environment, as found by an integration.
 
     Attributes:
@@ -39,8 +40,8 @@ class ComputeNeeds:
         permissions: What the compute's identity must be allowed, in the words of its platform.
     """
 
-    mounts: Mapping[str, tuple[str, bool]] = field(default_factory=dict)
-    environment: Mapping[str, str] = field(default_factory=dict)
+    mounts: Mapping[str, tuple[str, bool]] = NOTHING
+    environment: Mapping[str, str] = NOTHING
     permissions: Sequence[str] = ()
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
+from magnus.domain.nothing import NOTHING
 from magnus.ports.service import NoOptions
 
 if TYPE_CHECKING:
@@ -59,8 +59,7 @@ class TaskContext(Protocol):
         """Return *text* with every secret that was handed out hidden."""
 
 
-@dataclass(frozen=True, slots=True)
-class TaskResult:
+class TaskResult(NamedTuple):
     """What a task that succeeded leaves.
 
     Attributes:
@@ -69,7 +68,7 @@ class TaskResult:
         message: What a reader of the run log should know.
     """
 
-    parameters: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = NOTHING
     metrics: tuple[Metric, ...] = ()
     message: str = ""
 

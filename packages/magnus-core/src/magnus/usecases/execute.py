@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import pickle
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from magnus.bootstrap import Setup, open_run
 from magnus.definition.config import load_config
 from magnus.definition.parameters_file import load_parameters_file
 from magnus.definition.pipeline import load_pipeline
 from magnus.domain.names import run_id_problem
+from magnus.domain.nothing import NOTHING
 from magnus.domain.parameters import Values, encode_all, from_environment
 from magnus.domain.run_log import RunLog, Status
 from magnus.domain.verdict import Judgement
@@ -27,7 +26,7 @@ from magnus.plugins.manager import AdapterManager
 from magnus.ports.executor import InteractiveExecutor, OrchestrationExecutor
 from magnus.usecases.continued import load_rerun
 from magnus.usecases.run_ids import new_run_id
-from magnus.usecases.worker import WORKER_COMMAND, WorkerPreamble
+from magnus.usecases.worker_preamble import WORKER_COMMAND, WorkerPreamble
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,8 +42,7 @@ if TYPE_CHECKING:
     from magnus.ports.executor import Executor
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """What a person asks for when they execute a pipeline.
 
     Attributes:
@@ -70,12 +68,11 @@ class Request:
     strict: bool = False
     single_step: str | None = None
     output: str | None = None
-    parameters: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = NOTHING
     wants_run_log: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What came of it.
 
     Attributes:
@@ -117,7 +114,7 @@ def execute_pipeline(  # noqa: PLR0913 - what the command line and the Python in
     identities = CodeIdentities()
     setup = Setup(config, adapters)
     values = read_parameters(request, environ)
-    _check_request(request, graph, values)
+    check_request(request, graph, values)
     setup.node_options().check(graph)
     findings = setup.refuse(graph, strict=request.strict)
     for finding in findings:
@@ -144,7 +141,7 @@ def read_parameters(request: Request, environ: Mapping[str, str]) -> Values:
     return values | encode_all(from_environment(environ), "environment")
 
 
-def _check_request(request: Request, graph: Graph, values: Values) -> None:
+def check_request(request: Request, graph: Graph, values: Values) -> None:
     """Refuse what can be known to be wrong before anything is made."""
     if request.run_id is not None and (problem := run_id_problem(request.run_id)):
         raise ConfigurationError(problem)
@@ -293,6 +290,8 @@ def _traverse(  # noqa: PLR0913
 
 
 def _preamble(setup: Setup, runner: StepRunner, masker: Masker, tag: str, run_id: str) -> bytes:
+    import pickle
+
     preamble = WorkerPreamble(
         config=setup.config,
         run_id=run_id,

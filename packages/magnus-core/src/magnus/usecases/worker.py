@@ -8,7 +8,6 @@ import select
 import signal
 import sys
 import threading
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,31 +23,7 @@ from magnus.plugins.discovery import find_plugins
 from magnus.plugins.manager import AdapterManager
 
 if TYPE_CHECKING:
-    from magnus.definition.config import Config
-
-WORKER_COMMAND = (sys.executable, "-m", "magnus.usecases.worker")
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerPreamble:
-    """What a worker must know before its first job.
-
-    Attributes:
-        config: The configuration of the run.
-        run_id: The run.
-        tag: The user's mark.
-        scratch: The folder where what steps print is gathered.
-        secrets: What must not be shown.
-        search_path: `sys.path` of the process that traverses.
-    """
-
-    config: Config
-    run_id: str
-    tag: str
-    scratch: str
-    secrets: tuple[str, ...]
-    search_path: tuple[str, ...]
-
+    from magnus.usecases.worker_preamble import WorkerPreamble
 
 def serve(connection: Connection) -> None:
     """Run jobs from *connection* until it is closed."""
