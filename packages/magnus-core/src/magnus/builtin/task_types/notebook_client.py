@@ -21,7 +21,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from nbformat.validator import ValidationError, normalize
 from traitlets.config import Config
 
-from magnus.builtin.task_types.notebook import INJECTED_TAG, CellFailure, NotebookOptions
+from magnus.builtin.task_types.notebook import INJECTED_TAG, CellFailure, NotebookOptions, plain_text
 from magnus.ports.task_type import TaskFailedError
 
 if TYPE_CHECKING:
@@ -225,6 +225,6 @@ class _StreamingClient(NotebookClient):
             stream.write(msg["content"]["text"])
             stream.flush()
         elif msg["msg_type"] == "error":
-            sys.stderr.write("\n".join(msg["content"]["traceback"]) + "\n")
+            sys.stderr.write(plain_text("\n".join(msg["content"]["traceback"])) + "\n")
             sys.stderr.flush()
         return super().output(outs, msg, display_id, cell_index)
