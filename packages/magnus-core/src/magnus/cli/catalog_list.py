@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from magnus.cli.json_output import print_json
 from magnus.cli.tables import print_table, remark
@@ -34,6 +34,10 @@ def print_files(entries: Sequence[CatalogEntry], *, as_json: bool) -> None:
         print_table(["BYTES", "SHA256", "NAME"], rows)
     else:
         remark("no files")
+
+
+def _entry_dict(entry: CatalogEntry) -> dict[str, Any]:
+    return {"name": entry.name, "data_hash": entry.data_hash, "size": entry.size, "location": entry.location}
 
 
 def print_verification(damage: Mapping[str, Sequence[str]], *, as_json: bool) -> None:

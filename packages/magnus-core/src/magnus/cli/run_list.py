@@ -7,7 +7,7 @@ import sys
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from magnus.cli.running import print_json
+from magnus.cli.json_output import print_json
 from magnus.cli.tables import print_table, remark
 from magnus.domain.canonical import ABSENT
 

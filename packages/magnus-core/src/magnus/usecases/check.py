@@ -1,0 +1,82 @@
+"""Judges a pipeline with a configuration before anything runs: the function behind `magnus check`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from magnus.bootstrap import Setup, Toolbox
+from magnus.definition.config import load_config
+from magnus.definition.pipeline import load_pipeline
+from magnus.engine.integration import Finding, refusals
+from magnus.errors import ConfigurationError, InputError, Problem
+from magnus.plugins.discovery import find_plugins
+from magnus.plugins.manager import AdapterManager
+from magnus.usecases.execute import Request, check_request, read_parameters
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from magnus.domain.graph import Graph
+    from magnus.domain.parameters import Values
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """What was found.
+
+    Attributes:
+        findings: Every verdict: of the executor with each service, and with each feature and task type of the dag.
+        refused: Those that would stop a run.
+    """
+
+    findings: Sequence[Finding]
+    refused: Sequence[Finding]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Checked:
+    """A pipeline whose files are right, with its configuration."""
+
+    graph: Graph
+    setup: Setup
+    values: Values
+
+
+def check(request: Request, environ: Mapping[str, str]) -> CheckReport:
+    """Judge the pipeline of *request*; makes no file, container or job.
+
+    Raises:
+        InputError: A file is wrong; then there is nothing to judge.
+        ServiceError: An adapter that the configuration names cannot be imported.
+    """
+    checked = load_checked(request, environ)
+    findings = checked.setup.judge(checked.graph)
+    return CheckReport(findings, refusals(findings, strict=request.strict))
+
+
+def load_checked(request: Request, environ: Mapping[str, str]) -> Checked:
+    """Load pipeline, configuration and parameters of *request*, and check all that can be known of them; raises like `check`."""
+    adapters = AdapterManager(find_plugins())
+    pipeline = load_pipeline(request.pipeline_file or "pipeline.yaml", environ=environ, adapters=adapters)
+    config = load_config(request.config_file, environ=environ, adapters=adapters, pipeline_blocks=pipeline.blocks)
+    setup = Setup(config, adapters)
+    values = read_parameters(request, environ)
+    check_request(request, pipeline.graph, values)
+    setup.node_options().check(pipeline.graph)
+    _check_task_options(Toolbox(setup), pipeline.graph)
+    return Checked(pipeline.graph, setup, values)
+
+
+def _check_task_options(toolbox: Toolbox, graph: Graph) -> None:
+    """Refuse a `command_config` that its task type cannot use; a run would find it when the step begins."""
+    problems: list[Problem] = []
+    for _, node in graph.walk():
+        try:
+            toolbox.task_options(node)
+        except InputError as error:
+            place = node.place
+            where = (place.path, place.line, place.column) if place is not None else ()
+            problems += [Problem(problem.message, *where) if problem.path is None else problem for problem in error.problems]
+    if problems:
+        raise ConfigurationError(problems)
