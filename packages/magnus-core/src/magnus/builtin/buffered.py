@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from magnus.domain.capabilities import Reach, ServiceCapabilities
-from magnus.domain.records import Record
 from magnus.errors import RunLogExistsError, RunLogNotFoundError
 from magnus.ports.run_log_store import RunLogStore
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from magnus.domain.records import RecordKind
+    from magnus.domain.records import Record, RecordKind
 
 
 class BufferedRunLogStore(RunLogStore):
