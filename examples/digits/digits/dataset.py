@@ -7,9 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.datasets import load_digits
 
-from digits.files import write_arrays
-
-SPLITS = ("train", "validation", "test")
+from digits.files import SPLITS, write_arrays
 
 
 def load_and_split(seed: int, validation_fraction: float, test_fraction: float) -> dict[str, Any]:

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from digits.dataset import SPLITS
-from digits.files import read_arrays, write_arrays
+from digits.files import SPLITS, read_arrays, write_arrays
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 DATA_FOLDER = Path("data")
 """The compute data folder: magnus brings files from the catalog here, and stores from here what a step puts."""
 
+SPLITS = ("train", "validation", "test")
+"""What the images are divided into. Files of features hold one array for each, under this name."""
+
 
 def write_arrays(name: str, /, **arrays: Any) -> None:
     """Write NumPy *arrays* to the file *name* of the data folder, replacing it.
