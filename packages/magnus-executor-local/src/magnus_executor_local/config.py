@@ -1,10 +1,8 @@
-"""What the executors of this package can be told."""
+"""What the executor `local` can be told."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 from magnus.ports.executor import CommonOptions
 
@@ -26,16 +24,3 @@ class LocalOptions(CommonOptions):
         if self.max_workers is not None and self.max_workers < 1:
             message = f"max_workers is at least 1, not {self.max_workers}"
             raise ValueError(message)
-
-
-@dataclass(frozen=True, slots=True)
-class MockedOptions(CommonOptions):
-    """Options of `mocked`.
-
-    Attributes:
-        patches: What runs instead of a step, by its internal name, or by its own name for all steps called so:
-            `command`, and where they differ from the step's own `command_type` and `command_config`. Steps
-            without a patch run nothing and succeed.
-    """
-
-    patches: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

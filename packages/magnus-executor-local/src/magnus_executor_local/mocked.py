@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from magnus.domain.capabilities import ExecutorCapabilities, Placement
 from magnus.domain.nodes import TaskSettings
 from magnus.errors import ConfigurationError
-from magnus.ports.executor import InteractiveExecutor
-from magnus_executor_local.config import MockedOptions
+from magnus.ports.executor import CommonOptions, InteractiveExecutor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +21,19 @@ if TYPE_CHECKING:
     from magnus.ports.executor import ComputeNeeds, StepRunner
 
 _PATCH_KEYS = frozenset({"command", "command_type", "command_config"})
+
+
+@dataclass(frozen=True, slots=True)
+class MockedOptions(CommonOptions):
+    """Options of `mocked`.
+
+    Attributes:
+        patches: What runs instead of a step, by its internal name, or by its own name for all steps called so:
+            `command`, and where they differ from the step's own `command_type` and `command_config`. Steps
+            without a patch run nothing and succeed.
+    """
+
+    patches: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 class MockedExecutor(InteractiveExecutor):

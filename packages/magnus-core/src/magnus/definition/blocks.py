@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from magnus.definition.checks import check, check_names, plain
 from magnus.definition.findings import Spot
@@ -26,8 +25,7 @@ BLOCK_KEYS: dict[str, dict[str, Any]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class RawBlock:
+class RawBlock(NamedTuple):
     """What was written for one port.
 
     Attributes:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from magnus.definition.blocks import BLOCK_ALIASES, BLOCKS, RawBlock, collect_blocks
 from magnus.definition.checks import check, check_names
@@ -32,8 +31,7 @@ DEFAULT_TYPES = {
 }
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Block:
+class Block(NamedTuple):
     """The adapter chosen for one port.
 
     Attributes:
@@ -59,8 +57,7 @@ class Block:
         return {"type": self.type, "config": dict(self.raw)}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Config:
+class Config(NamedTuple):
     """The whole configuration of a run.
 
     Attributes:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from magnus.definition.blocks import BLOCK_ALIASES, BLOCKS
 from magnus.definition.checks import check, check_names
@@ -34,8 +33,7 @@ MAX_NODES = 250_000
 """How many nodes a pipeline may have in all: a few files that name each other twice can stand for any number."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Scope:
+class _Scope(NamedTuple):
     """Where a graph stands.
 
     Attributes:
@@ -211,7 +209,7 @@ class GraphBuilder:
         if item is not None:
             _check_item(item, items, Spot(f"{what}: 'iterate_as':", scope.findings, raw, "iterate_as"))
             items = (*items, item)
-        inner = replace(scope, items=items, depth=scope.depth + 1)
+        inner = scope._replace(items=items, depth=scope.depth + 1)
         for key in kind.graph_keys:
             if key in checked:
                 graph = self._graph(checked.pop(key), inner, Spot(f"{what}, {key}", scope.findings, raw, key))
@@ -270,7 +268,7 @@ class GraphBuilder:
         folder = os.path.dirname(path)  # noqa: PTH120 - as above
         files = (*scope.files, (path, real))
         return self._graph_of(
-            document, replace(scope, findings=there, builder=builder, folder=folder, files=files)
+            document, scope._replace(findings=there, builder=builder, folder=folder, files=files)
         )
 
     def _document(self, path: str, real: str, spot: Spot) -> Document | None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from magnus.definition.keys import GRAPH, NODE_ALIASES, ROLE_KEYS, TYPE_ALIASES
 from magnus.errors import MagnusError, ServiceError
@@ -16,8 +15,7 @@ if TYPE_CHECKING:
     from magnus.ports.task_type import TaskType
 
 
-@dataclass(frozen=True, slots=True)
-class NodeKind:
+class NodeKind(NamedTuple):
     """A node type and the keys that its nodes take.
 
     Attributes:

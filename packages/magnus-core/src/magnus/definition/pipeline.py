@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from magnus.definition.blocks import RawBlock, collect_blocks
 from magnus.definition.findings import Findings, in_order
@@ -21,8 +20,7 @@ if TYPE_CHECKING:
     from magnus.plugins.manager import AdapterManager
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Pipeline:
+class Pipeline(NamedTuple):
     """What a pipeline file says.
 
     Attributes:

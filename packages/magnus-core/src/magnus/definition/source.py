@@ -7,8 +7,7 @@ twice, several documents, aliases that stand for too much. Anchors, aliases and 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from magnus.definition.located import START, LocatedDict, LocatedList, Position, unpack
 from magnus.definition.mistake import Mistake
@@ -26,8 +25,7 @@ _UTF_8_MARK = b"\xef\xbb\xbf"
 _UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Document:
+class Document(NamedTuple):
     """The content of one file.
 
     Attributes:

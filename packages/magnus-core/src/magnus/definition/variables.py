@@ -7,7 +7,6 @@ scalar that was parsed already and is not looked at again, so it can bring neith
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -38,8 +37,7 @@ class Expansion(NamedTuple):
     broken: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class UnsetVariable:
+class UnsetVariable(NamedTuple):
     """A `${NAME}` that was left as it stands, because the environment has no value for it.
 
     Whether that is a mistake depends on where it stands: in the command of a shell task it is the shell's own syntax.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,8 +29,7 @@ class Status(StrEnum):
 _ENDED = frozenset({Status.SUCCESS, Status.FAIL})
 
 
-@dataclass(slots=True)
-class CodeIdentity:
+class CodeIdentity(NamedTuple):
     """Which code ran.
 
     Attributes:
@@ -48,8 +47,7 @@ class CodeIdentity:
     code_identifier_message: str = ""
 
 
-@dataclass(slots=True)
-class DataCatalog:
+class DataCatalog(NamedTuple):
     """A file that a step took from the catalog or left there.
 
     Attributes:
@@ -207,12 +205,12 @@ def attempt_to_dict(attempt: StepAttempt) -> dict[str, Any]:
 
 def identity_to_dict(identity: CodeIdentity) -> dict[str, Any]:
     """Return the JSON form of a code identity."""
-    return {name: getattr(identity, name) for name in CodeIdentity.__slots__}
+    return identity._asdict()
 
 
 def entry_to_dict(entry: DataCatalog) -> dict[str, Any]:
     """Return the JSON form of a catalog entry."""
-    return {name: getattr(entry, name) for name in DataCatalog.__slots__}
+    return entry._asdict()
 
 
 def step_to_dict(step: StepLog) -> dict[str, Any]:

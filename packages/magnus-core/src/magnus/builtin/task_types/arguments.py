@@ -6,7 +6,7 @@ import functools
 import inspect
 import typing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from magnus.errors import ParameterNotFoundError
 from magnus.ports.task_type import TaskFailedError
@@ -72,8 +72,7 @@ class Argument:
             raise TaskFailedError(message) from None
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """How one function is called.
 
     Attributes:

@@ -1,0 +1,34 @@
+"""What the `magnus` command starts: the command line, with nothing wasted before or after it."""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import os
+import sys
+from typing import NoReturn
+
+# Loading modules makes many objects and hardly any garbage; looking for it as often as usual takes a tenth of the start.
+_ALLOCATIONS_BETWEEN_COLLECTIONS = 20_000
+
+
+def run() -> NoReturn:
+    """Run the command line and end the process with its exit code."""
+    gc.set_threshold(_ALLOCATIONS_BETWEEN_COLLECTIONS)
+    code = 0
+
+    def end_at_once() -> None:
+        # Registered first, so it runs last, after every thread and every other exit handler. Taking all modules
+        # apart one by one would cost twice as much as starting Python, and nothing is left to do.
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except (OSError, ValueError):
+                continue
+        os._exit(code)
+
+    atexit.register(end_at_once)
+    from magnus.cli.app import main
+
+    code = main()
+    sys.exit(code)
