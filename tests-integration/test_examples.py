@@ -195,6 +195,7 @@ class TestDigits:
         ]
         assert any("Hardest digit" in line for line in printed)
 
+    @pytest.mark.slow
     def test_the_dag_in_python_is_the_dag_in_yaml(self, digits_log: dict[str, Any], digits: Project) -> None:
         """Run from Python, the pipeline succeeds, has the same hash and the same canonical log."""
         done = digits.type(sys.executable, "pipeline.py", "two")
@@ -207,6 +208,7 @@ class TestDigits:
         compared = digits.type("magnus", "runs", "compare", "one", "two")
         assert compared.returncode == 0, compared.stdout + compared.stderr
 
+    @pytest.mark.slow
     def test_branches_in_worker_processes_leave_the_same_log(
         self, digits_log: dict[str, Any], digits: Project
     ) -> None:
@@ -216,6 +218,7 @@ class TestDigits:
         compared = digits.type("magnus", "runs", "compare", "one", "three")
         assert compared.returncode == 0, compared.stdout + compared.stderr
 
+    @pytest.mark.slow
     def test_a_run_stopped_by_the_quality_gate_continues_there(self, digits: Project) -> None:
         """The gate fails the run; the re-run with another threshold runs the gate and what follows, nothing else."""
         gate = "MAGNUS_PRM_minimum_accuracy"
@@ -346,7 +349,10 @@ class TestShellAndParameters:
 COMMANDS = re.compile(r"(?:<!-- exit code: (?P<code>\d+) -->\n)?```bash\n(?P<text>.*?)```", re.DOTALL)
 
 
-@pytest.mark.parametrize("name", ["digits", "retry_and_rerun", "shell_and_parameters"])
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize(
+    "name", [pytest.param("digits", marks=pytest.mark.slow), "retry_and_rerun", "shell_and_parameters"]
+)
 def test_the_commands_of_the_readme_work_in_their_order(name: str, tmp_path: Path) -> None:
     """Typed one after another, each block ends with 0, or with the exit code that a comment above it names."""
     project = Project(name, tmp_path)
