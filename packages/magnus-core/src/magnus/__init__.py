@@ -32,7 +32,8 @@ if TYPE_CHECKING:
         track_this,
     )
     from magnus.sdk.interactive import end_interactive_session, start_interactive_session
-    from magnus.sdk.pipeline import AsIs, Dag, Fail, Map, Parallel, Pipeline, Stub, Success, Task
+    from magnus.sdk.nodes import AsIs, Dag, Fail, Map, Parallel, Stub, Success, Task
+    from magnus.sdk.pipeline import Pipeline
 
 _HOMES = {
     "errors": (
@@ -58,7 +59,8 @@ _HOMES = {
         "track_this",
     ),
     "sdk.interactive": ("end_interactive_session", "start_interactive_session"),
-    "sdk.pipeline": ("AsIs", "Dag", "Fail", "Map", "Parallel", "Pipeline", "Stub", "Success", "Task"),
+    "sdk.nodes": ("AsIs", "Dag", "Fail", "Map", "Parallel", "Stub", "Success", "Task"),
+    "sdk.pipeline": ("Pipeline",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
