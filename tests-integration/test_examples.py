@@ -221,14 +221,17 @@ class TestDigits:
     @pytest.mark.slow
     def test_a_run_stopped_by_the_quality_gate_continues_there(self, digits: Project) -> None:
         """The gate fails the run; the re-run with another threshold runs the gate and what follows, nothing else."""
-        gate = "MAGNUS_PRM_minimum_accuracy"
-        stopped = digits.execute("-p", "parameters.yaml", "--run-id", "four", expect=1, **{gate: "0.999"})
+        stopped = digits.execute(
+            "-p", "parameters.yaml", "--run-id", "four", expect=1, MAGNUS_PRM_minimum_accuracy="0.999"
+        )
         assert stopped["status"] == "FAIL"
         assert statuses_of(stopped)["evaluate"] == "FAIL"
         assert "report" not in stopped["steps"]
         assert "below the minimum of 0.999" in json.dumps(stopped["steps"]["evaluate"])
 
-        continued = digits.execute("--run-id", "five", "--use-cached", "four", **{gate: "0.95"})
+        continued = digits.execute(
+            "--run-id", "five", "--use-cached", "four", MAGNUS_PRM_minimum_accuracy="0.95"
+        )
         assert continued["status"] == "SUCCESS"
         ran = {
             name
