@@ -1,0 +1,25 @@
+"""Fixtures of the tests of whole runs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+# In importlib's mode of importing, tests could not share a module otherwise.
+sys.path.insert(0, str(Path(__file__).parent))
+
+from harness import Project
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    """Give every test a folder of its own, and leave none of its processes behind."""
+    project = Project(tmp_path / "project")
+    yield project
+    project.kill_what_is_left()

@@ -1,0 +1,162 @@
+"""What the tests of whole runs share: a folder to work in, the command line, and looking at processes and run logs."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from textwrap import dedent
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+MARK = "WORKED_FOR_TEST"
+"""An environment variable that every process of a project's commands inherits; its value is the project's folder."""
+
+
+class Project:
+    """A folder with a user's files, in which magnus is called."""
+
+    def __init__(self, folder: Path) -> None:
+        """Work in *folder*."""
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def write(self, name: str, content: str | Mapping[str, Any]) -> Path:
+        """Write a user's file: text, whose common indentation is removed, or what YAML is to hold."""
+        text = dedent(content) if isinstance(content, str) else yaml.safe_dump(dict(content), sort_keys=False)
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def use_workers(self, enable_parallel: bool, **blocks: Mapping[str, Any]) -> None:  # noqa: FBT001 - its one argument
+        """Write `config.yaml`: the local executor, with branches in worker processes or not, and other *blocks*."""
+        self.write(
+            "config.yaml",
+            {"executor": {"type": "local", "config": {"enable_parallel": enable_parallel}}} | blocks,
+        )
+
+    def lines(self, name: str) -> list[str]:
+        """Return the lines of a file that steps wrote; none if they did not."""
+        path = self.folder / name
+        return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+
+    def environment(self, **variables: str) -> dict[str, str]:
+        """Return the environment for a command: this one without any of magnus, *variables* over it."""
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith("MAGNUS_")}
+        return inherited | {"NO_COLOR": "1", MARK: str(self.folder)} | variables
+
+    def start(self, *arguments: str, **variables: str) -> subprocess.Popen[bytes]:
+        """Start `magnus` with *arguments*; the caller waits for it."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "magnus", *arguments],
+            cwd=self.folder,
+            env=self.environment(**variables),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def magnus(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run `magnus` with *arguments* to its end."""
+        return subprocess.run(
+            [sys.executable, "-m", "magnus", *arguments],
+            cwd=self.folder,
+            env=self.environment(**variables),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+        )
+
+    def execute(self, *options: str, expect: int = 0, **variables: str) -> dict[str, Any]:
+        """Run the project's `pipeline.yaml`, insist on the exit code, and return the run log."""
+        done = self.magnus("execute", "--json", *options, **variables)
+        assert done.returncode == expect, f"exit code {done.returncode}\n{done.stderr}{done.stdout}"
+        log: dict[str, Any] = json.loads(done.stdout)
+        return log
+
+    def run_log(self, run_id: str, *options: str) -> dict[str, Any]:
+        """Return the log of an earlier run, as `magnus runs show` gives it."""
+        done = self.magnus("runs", "show", run_id, "--json", *options)
+        assert done.returncode == 0, done.stderr
+        log: dict[str, Any] = json.loads(done.stdout)
+        return log
+
+    def processes(self) -> list[int]:
+        """Return the ids of the processes that the project's commands started and that still run."""
+        wanted = f"{MARK}={self.folder}".encode()
+        found = []
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdigit():
+                continue
+            try:
+                has_mark = wanted in (entry / "environ").read_bytes().split(b"\0")
+                is_zombie = (entry / "stat").read_bytes().rpartition(b")")[2].split()[0] == b"Z"
+            except OSError:  # it has ended, or is not ours
+                continue
+            if has_mark and not is_zombie:
+                found.append(int(entry.name))
+        return found
+
+    def wait_until_nothing_runs(self, seconds: float = 10.0) -> None:
+        """Wait until no process of the project is left; fail if that takes longer than *seconds*."""
+        wait_for(lambda: not self.processes(), seconds, "the processes of the project to end")
+
+    def kill_what_is_left(self) -> None:
+        """End every process of the project, so that a failing test leaves none."""
+        for pid in self.processes():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+
+
+def steps_of(log: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return every step of a run log by its internal name, those inside branches too."""
+
+    def walk(steps: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+        for step in steps.values():
+            yield step["internal_name"], step
+            for branch in step["branches"].values():
+                yield from walk(branch["steps"])
+
+    return dict(walk(log["steps"]))
+
+
+def wait_for(condition: Callable[[], object], seconds: float, what: str) -> None:
+    """Wait until *condition* holds; fail if that takes longer than *seconds*."""
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, f"waited {seconds} s in vain for {what}"
+        time.sleep(0.002)
+
+
+def chain(steps: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return a graph that runs *steps* one after another; a step without `type` is a python task."""
+    names = [*steps, "done"]
+    nodes: dict[str, Any] = {
+        name: {"type": "task", "next": following} | dict(step)
+        for (name, step), following in zip(steps.items(), names[1:], strict=True)
+    }
+    return {"start_at": names[0], "steps": nodes | {"done": {"type": "success"}, "failed": {"type": "fail"}}}
+
+
+def shell(command: str, **more: Any) -> dict[str, Any]:
+    """Return a shell task."""
+    return {"command_type": "shell", "command": command} | more
+
+
+def python(command: str, **more: Any) -> dict[str, Any]:
+    """Return a python task."""
+    return {"command_type": "python", "command": command} | more
