@@ -38,6 +38,10 @@ if TYPE_CHECKING:
     from magnus.ports.task_type import TaskType
 
 
+_FOR_CHILDREN = ("catalog", "secrets", "experiment_tracker")
+"""What a child process of a task may use; the run log is none of its business."""
+
+
 class Setup:
     """A configuration and the installed adapters; nothing is built, nothing touched."""
 
@@ -111,9 +115,9 @@ class Setup:
         """Return what finds the executor's options for a node."""
         return NodeOptions(self.executor, self.adapters.offers("executor").keys())
 
-    def described(self) -> dict[str, Any]:
+    def described(self, ports: Sequence[str] = BLOCKS) -> dict[str, Any]:
         """Return the configuration as it was written, credentials included: whoever stores it masks them first."""
-        return {port: self.config.block(port).as_written() for port in BLOCKS}
+        return {port: self.config.block(port).as_written() for port in ports}
 
 
 class Toolbox:
@@ -206,7 +210,7 @@ def open_run(  # noqa: PLR0913 - the one place where a run is put together
             clock=Clock(),
             interrupts=Interrupts(),
             code_identities=list(code_identities),
-            child_context=setup.described(),
+            child_context=setup.described(_FOR_CHILDREN),
             node_command=node_command,
         )
         runner: StepRunner

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from magnus.domain.parameters import REFERENCE, Value
@@ -18,7 +19,7 @@ from magnus.domain.run_log import (
 from magnus.errors import RunLogNotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable
 
     from magnus.domain.parameters import Values
     from magnus.domain.run_log import BranchLog, RunLog, StepLog
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
 
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 """Made once: `json.dumps` with any option makes an encoder for every call."""
+
+
+_OF_THE_USER_IN_RUN = frozenset({"message", "tag", "run_config"})
+_OF_THE_USER_IN_STEP = frozenset({"message", "user_defined_metrics"})
+"""Fields in which a secret may stand. Parameters and the messages of attempts are masked before they get here."""
 
 
 class RunRecorder:
@@ -71,7 +77,7 @@ class RunRecorder:
         All goes into one write, values first: a step that is marked as done has everything it refers to.
         """
         records = self._values(new_values)
-        records.append(Record(RecordKind.STEP, step.internal_name, self._body(step_to_dict(step))))
+        records.append(Record(RecordKind.STEP, step.internal_name, self._body(step_to_dict(step), _OF_THE_USER_IN_STEP)))
         if parameters is not None:
             records.append(self._parameters(*parameters))
         self._store.put(self.run_id, records, durable=durable)
@@ -83,7 +89,7 @@ class RunRecorder:
         records = self._values(new_values)
         if parameters is not None:
             records.append(self._parameters(branch.internal_name, parameters))
-        records.append(Record(RecordKind.BRANCH, branch.internal_name, self._body(branch_to_dict(branch))))
+        records.append(Record(RecordKind.BRANCH, branch.internal_name, _encode(branch_to_dict(branch))))
         self._store.put(self.run_id, records, durable=False)
 
     def get_step_log(self, internal_name: str) -> StepLog | None:
@@ -119,14 +125,15 @@ class RunRecorder:
 
     def mask_value(self, value: Value) -> Value:
         """Return *value* without secrets; the same object when it holds none."""
-        text = self._mask_json(value.text)
-        return value if text is value.text else Value(text)
+        if self._masker.mask(value.text) is value.text:
+            return value
+        return Value.of(self._masked(value.decode()))
 
     def _run(self, run: RunLog) -> Record:
-        return Record(RecordKind.RUN, "", self._body(run_to_dict(run)))
+        return Record(RecordKind.RUN, "", self._body(run_to_dict(run), _OF_THE_USER_IN_RUN))
 
     def _parameters(self, branch: str, in_record: Mapping[str, Any]) -> Record:
-        return Record(RecordKind.PARAMETERS, branch, self._body(in_record))
+        return Record(RecordKind.PARAMETERS, branch, _encode(in_record))
 
     def _values(self, values: Iterable[Value]) -> list[Record]:
         records = []
@@ -136,25 +143,21 @@ class RunRecorder:
                 records.append(Record(RecordKind.VALUE, value.digest, value.text))
         return records
 
-    def _body(self, data: Any) -> str:
-        return self._mask_json(_encode(data))
+    def _body(self, data: dict[str, Any], of_the_user: Collection[str]) -> str:
+        """Encode a record; secrets are looked for only in what the user's code has written.
 
-    def _mask_json(self, text: str) -> str:
-        masked = self._masker.mask(text)
-        if masked is text:
+        A status or the name of a step may happen to look like a secret, and the log must stay readable.
+        """
+        text = _encode(data)
+        if self._masker.mask(text) is text:
             return text
-        try:
-            json.loads(masked)
-        except ValueError:
-            # The secret was a number, or stood across quotes: hide it value by value instead.
-            return _encode(self._mask_within(json.loads(text)))
-        return masked
+        return _encode({key: self._masked(value) if key in of_the_user else value for key, value in data.items()})
 
-    def _mask_within(self, value: Any) -> Any:
-        if isinstance(value, dict):
-            return {self._masker.mask(key): self._mask_within(item) for key, item in value.items()}
+    def _masked(self, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {self._masker.mask(key): self._masked(item) for key, item in value.items()}
         if isinstance(value, list):
-            return [self._mask_within(item) for item in value]
+            return [self._masked(item) for item in value]
         if isinstance(value, str):
             return self._masker.mask(value)
         text = json.dumps(value)

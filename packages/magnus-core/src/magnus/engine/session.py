@@ -210,24 +210,37 @@ class Session:
         if result.message:
             self._messages.append(result.message)
         outputs: Values = {}
-        for name, value in encoded.items():
+        for raw_name, value in encoded.items():
+            name = self._context.masker.mask(raw_name)
             outputs[name] = masked = self._context.recorder.mask_value(value)
             if masked is not value:
                 self._messages.append(f"the parameter '{name}' held a secret, which was hidden")
+        self._messages = [self._context.masker.mask(message) for message in self._messages]
         for message in self._messages:
             self._context.reporter.warning(f"step '{self.step_name}': {message}")
         self._step.message = "; ".join(self._messages)
         return outputs
 
     def hand_over_metrics(self) -> None:
-        """Write what was tracked to the step's log and to the experiment tracker."""
+        """Write what was tracked, secrets hidden, to the step's log and to the experiment tracker.
+
+        Raises:
+            ParametersError: A value is not a JSON value.
+            ServiceError: The tracker could not take it.
+        """
         if not self._metrics:
             return
+        source = f"step '{self.step_name}', metrics"
+        metrics = [
+            metric._replace(value=self._context.recorder.mask_value(value).decode())
+            for metric in self._metrics
+            for value in encode_all({metric.name: metric.value}, source).values()
+        ]
         series: dict[str, dict[int, Any]] = {}
-        for metric in self._metrics:
+        for metric in metrics:
             series.setdefault(metric.name, {})[metric.step] = metric.value
         self._step.user_defined_metrics = {
             name: values[0] if values.keys() == {0} else {str(step): value for step, value in sorted(values.items())}
             for name, values in series.items()
         }
-        self._context.services.experiment_tracker.log_metrics(self.run_id, self.tag, self.step_name, self._metrics)
+        self._context.services.experiment_tracker.log_metrics(self.run_id, self.tag, self.step_name, metrics)

@@ -8,6 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from magnus.domain.file_patterns import LOG_FOLDER
 from magnus.domain.names import parent, short_name
 from magnus.domain.run_log import DataCatalog, Status, StepAttempt, StepLog
 from magnus.engine.catalog_sync import get_files, put_files
@@ -26,10 +27,6 @@ if TYPE_CHECKING:
     from magnus.domain.parameters import Values
     from magnus.engine.context import RunContext
     from magnus.engine.isolation import ProcessState
-
-LOGS_FOLDER = "_logs"
-"""Where in the catalog of a run the steps' own logs lie: `_logs/<step>.<attempt>.log`."""
-
 
 class StepRunner:
     """Runs jobs in this process; also what the core lends to executors (see `magnus.ports.executor.StepRunner`)."""
@@ -194,7 +191,7 @@ def _run_task(context: RunContext, node: Node, session: Session) -> TaskResult:
 
 def _keep_log(context: RunContext, job: Job, step: StepLog, path: Path) -> None:
     """Put the step's log in the catalog; a step does not fail because its log could not be kept."""
-    name = f"{LOGS_FOLDER}/{job.step_name}.{job.attempt_number}.log"
+    name = f"{LOG_FOLDER}/{job.step_name}.{job.attempt_number}.log"
     target = path.with_name("log") / name
     target.parent.mkdir(parents=True, exist_ok=True)
     path.replace(target)

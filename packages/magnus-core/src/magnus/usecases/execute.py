@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from magnus.bootstrap import Setup, open_run
-from magnus.definition.config import load_config
 from magnus.definition.parameters_file import load_parameters_file
-from magnus.definition.pipeline import load_pipeline
+from magnus.definition.variables import PREFIX
 from magnus.domain.names import run_id_problem
 from magnus.domain.nothing import NOTHING
 from magnus.domain.parameters import Values, encode_all, from_environment
@@ -25,6 +24,7 @@ from magnus.plugins.discovery import find_plugins
 from magnus.plugins.manager import AdapterManager
 from magnus.ports.executor import InteractiveExecutor, OrchestrationExecutor
 from magnus.usecases.continued import load_rerun
+from magnus.usecases.reading import read_definition
 from magnus.usecases.run_ids import new_run_id
 from magnus.usecases.worker_preamble import WORKER_COMMAND, WorkerPreamble
 
@@ -96,8 +96,7 @@ def execute(request: Request, environ: Mapping[str, str], terminal: Terminal, re
             error: its outcome says so.
     """
     adapters = AdapterManager(find_plugins())
-    pipeline = load_pipeline(request.pipeline_file or "pipeline.yaml", environ=environ, adapters=adapters)
-    config = load_config(request.config_file, environ=environ, adapters=adapters, pipeline_blocks=pipeline.blocks)
+    pipeline, config = read_definition(request.pipeline_file or "pipeline.yaml", request.config_file, environ, adapters)
     return execute_pipeline(pipeline.graph, config, adapters, request, environ, terminal, reporter)
 
 
@@ -129,7 +128,7 @@ def execute_pipeline(  # noqa: PLR0913 - what the command line and the Python in
     except BaseException:
         services.close()
         raise
-    return _run(setup, graph, executor, services, identities, request, values, rerun, terminal, reporter)
+    return _run(setup, graph, executor, services, identities, request, environ, values, rerun, terminal, reporter)
 
 
 def read_parameters(request: Request, environ: Mapping[str, str]) -> Values:
@@ -194,6 +193,7 @@ def _run(  # noqa: PLR0913 - the steps of one run, in order
     services: Services,
     identities: CodeIdentities,
     request: Request,
+    environ: Mapping[str, str],
     values: Values,
     continued: tuple[Rerun, Values] | None,
     terminal: Terminal,
@@ -201,7 +201,7 @@ def _run(  # noqa: PLR0913 - the steps of one run, in order
 ) -> Outcome:
     rerun, values = continued or (None, values)
     masker = Masker()
-    described, credentials = mask_config(setup.described())
+    described, credentials = mask_config(setup.described(), _variables(environ))
     for credential in credentials:
         masker.add(credential)
     run_id = request.run_id or new_run_id()
@@ -244,6 +244,11 @@ def _run(  # noqa: PLR0913 - the steps of one run, in order
     finally:
         run.close()
     return Outcome(run_id, status, run_log=run_log)
+
+
+def _variables(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that the files may have used, credentials among them."""
+    return {name.removeprefix(PREFIX): value for name, value in environ.items() if name.startswith(PREFIX)}
 
 
 def _begin(  # noqa: PLR0913
