@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from magnus.bootstrap import Setup, Toolbox
 from magnus.definition.config import load_config
 from magnus.definition.pipeline import load_pipeline
+from magnus.definition.variables import PREFIX
 from magnus.engine.integration import Finding, refusals
 from magnus.errors import ConfigurationError, InputError, Problem
 from magnus.plugins.discovery import find_plugins
@@ -36,11 +37,19 @@ class CheckReport:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Checked:
-    """A pipeline whose files are right, with its configuration."""
+    """A pipeline whose files are right, with its configuration.
+
+    Attributes:
+        graph: The pipeline.
+        setup: The configuration.
+        values: The parameters that a run would start from.
+        variables: Name to value of the variables that pipeline and configuration used.
+    """
 
     graph: Graph
     setup: Setup
     values: Values
+    variables: Mapping[str, str]
 
 
 def check(request: Request, environ: Mapping[str, str]) -> CheckReport:
@@ -65,7 +74,8 @@ def load_checked(request: Request, environ: Mapping[str, str]) -> Checked:
     check_request(request, pipeline.graph, values)
     setup.node_options().check(pipeline.graph)
     _check_task_options(Toolbox(setup), pipeline.graph)
-    return Checked(pipeline.graph, setup, values)
+    used = {name: environ[PREFIX + name] for name in sorted(pipeline.variables | config.variables)}
+    return Checked(pipeline.graph, setup, values, used)
 
 
 def _check_task_options(toolbox: Toolbox, graph: Graph) -> None:
