@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from magnus.domain.names import ROOT_BRANCH, branch_name
+from magnus.domain.parameters import Value
+from magnus.domain.run_log import BranchLog, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from magnus.domain.graph import Graph
     from magnus.domain.jobs import MapVariable
@@ -16,7 +18,10 @@ if TYPE_CHECKING:
     from magnus.domain.parameters import Values
     from magnus.domain.run_log import StepLog
     from magnus.engine.folder_snapshot import FolderSnapshot
+    from magnus.engine.recorder import RunRecorder
     from magnus.engine.scope import Scope
+
+_NAMED_FAILURES = 3
 
 
 @dataclass(slots=True, eq=False)
@@ -99,16 +104,51 @@ class FanOut:
 
     def failed_branches(self) -> list[str]:
         """Return the names of the branches that did not succeed, in declared order."""
-        return [name for (name, _, _), outputs in zip(self.branches, self.outputs, strict=True) if outputs is None]
+        return [
+            name for (name, _, _), outputs in zip(self.branches, self.outputs, strict=True) if outputs is None
+        ]
 
     def outputs_by_branch(self) -> list[tuple[str, Values]]:
         """Return what the branches left, in declared order."""
-        return [(name, outputs or {}) for (name, _, _), outputs in zip(self.branches, self.outputs, strict=True)]
+        return [
+            (name, outputs or {}) for (name, _, _), outputs in zip(self.branches, self.outputs, strict=True)
+        ]
 
 
 def root_walk(graph: Graph, scope: Scope, deadline: float | None) -> Walk:
     """Return the walk of the outermost graph."""
     return Walk(graph, ROOT_BRANCH, scope, graph.start_at, deadline=deadline)
+
+
+def open_branch(recorder: RunRecorder, name: str, scope: Scope, item: tuple[str, Any] | None) -> Scope:
+    """Record that the branch with the internal name *name* begins, and return its parameters.
+
+    Args:
+        recorder: The run log.
+        name: The branch.
+        scope: The parameters of what the branch stands in.
+        item: The map's item, by the name that the branch finds it under.
+    """
+    extra = {} if item is None else {item[0]: Value.of(item[1])}
+    inner = scope.child(extra)
+    recorder.add_branch_log(BranchLog(name), inner.in_record(), extra.values())
+    return inner
+
+
+def failure_of(failed_branches: Sequence[str]) -> str:
+    """Say in which branches a composite node failed, without listing thousands."""
+    more = len(failed_branches) - _NAMED_FAILURES
+    ending = f" and {more} more" if more > 0 else ""
+    return f"failed in {', '.join(failed_branches[:_NAMED_FAILURES])}{ending}"
+
+
+def record_join(recorder: RunRecorder, step: StepLog, branch: str, scope: Scope, outputs: Values) -> None:
+    """Record that the composite *step* succeeded, and hand on *outputs* to the *branch* that it stands in."""
+    step.output_parameters = {name: value.in_record() for name, value in outputs.items()}
+    step.status = Status.SUCCESS
+    scope.update(outputs)
+    parameters: tuple[str, Mapping[str, Any]] | None = (branch, scope.in_record()) if outputs else None
+    recorder.add_step_log(step, new_values=outputs.values(), parameters=parameters, durable=bool(outputs))
 
 
 @dataclass(slots=True, eq=False)

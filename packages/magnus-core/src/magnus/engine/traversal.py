@@ -17,9 +17,8 @@ from magnus.domain.capabilities import Placement
 from magnus.domain.graph import DEFAULT_MAX_TIME_SECONDS
 from magnus.domain.jobs import Job
 from magnus.domain.names import ROOT_BRANCH, step_name
-from magnus.domain.parameters import Value
 from magnus.domain.run_log import BranchLog, Status, StepAttempt, StepLog
-from magnus.engine.composite import FanOut, Pending, Walk, root_walk
+from magnus.engine.composite import FanOut, Pending, Walk, failure_of, open_branch, record_join, root_walk
 from magnus.engine.folder_snapshot import FolderSnapshot
 from magnus.engine.interrupt import StopRun
 from magnus.engine.scope import Scope
@@ -29,7 +28,7 @@ from magnus.ports.node_type import Role
 
 if TYPE_CHECKING:
     from magnus.domain.graph import Graph
-    from magnus.domain.jobs import JobEnd
+    from magnus.domain.jobs import JobEnd, MapVariable
     from magnus.domain.nodes import Node
     from magnus.domain.parameters import Values
     from magnus.engine.context import RunContext
@@ -89,7 +88,26 @@ class Traversal:
         Raises:
             StopRun: A signal, or `max_time`; everything that ran has been stopped and recorded as failed.
         """
-        self._ready.append(root_walk(graph, self._root_scope, self._deadline(graph, is_root=True)))
+        return self._walk_to_end(root_walk(graph, self._root_scope, self._deadline(graph, is_root=True)))
+
+    def execute_branch(self, graph: Graph, branch: str, map_variable: MapVariable, start_at: str) -> Status:
+        """Walk one branch alone, from *start_at*, whose opening is recorded already; raises like `execute_graph`.
+
+        Args:
+            graph: Of the branch.
+            branch: Its internal name; this traversal was made with its parameters.
+            map_variable: The items of the maps around it.
+            start_at: The first of its nodes that has not ended.
+        """
+        deadline = self._deadline(graph)
+        walk = Walk(graph, branch, self._root_scope, start_at, map_variable=map_variable, deadline=deadline)
+        self._open_branches[branch] = None
+        status = self._walk_to_end(walk)
+        self._recorder.add_branch_log(BranchLog(branch, status))
+        return status
+
+    def _walk_to_end(self, walk: Walk) -> Status:
+        self._ready.append(walk)
         try:
             while self._result is None:
                 self._context.interrupts.check()
@@ -117,7 +135,9 @@ class Traversal:
             else:
                 self._advance(going)
             return True
-        for fan_out in reversed(self._fan_outs):  # innermost first: what was begun is finished before more begins
+        for fan_out in reversed(
+            self._fan_outs
+        ):  # innermost first: what was begun is finished before more begins
             if fan_out.may_open:
                 self._open_branch(fan_out)
                 return True
@@ -174,7 +194,9 @@ class Traversal:
             self._close(walk, Status.SUCCESS if node.type == "success" else Status.FAIL)
             return step.status
         if walk.deadline is not None and self._context.clock.monotonic() > walk.deadline:
-            step.message = f"not started: the graph took longer than its max_time of {walk.graph.max_time_seconds:g} s"
+            step.message = (
+                f"not started: the graph took longer than its max_time of {walk.graph.max_time_seconds:g} s"
+            )
             return self._end_step(step, Status.FAIL)
         if self._single_step is not None and walk.branch == ROOT_BRANCH and node.name != self._single_step:
             step.message = f"only the step '{self._single_step}' was asked for"
@@ -261,7 +283,9 @@ class Traversal:
         recorded = self._recorder.get_step_log(end.job.step_name)
         if recorded is None or len(recorded.attempts) < pending.attempt_number:
             message = end.message or "it ended without a trace in the run log"
-            status = self._attempt_lost(pending, end.job, message, end.exit_code, [end.failure] if end.failure else [])
+            status = self._attempt_lost(
+                pending, end.job, message, end.exit_code, [end.failure] if end.failure else []
+            )
         else:
             pending.step = recorded
             outputs = self._recorder.resolve(recorded.output_parameters)
@@ -335,7 +359,9 @@ class Traversal:
 
     def _pause(self, pending: Pending) -> float:
         # Seeded, so that a test, and a run that is read later, can tell why an attempt came when it did.
-        chance = random.Random(f"{self._context.run_id}/{pending.step.internal_name}/{pending.attempt_number}")  # noqa: S311
+        chance = random.Random(
+            f"{self._context.run_id}/{pending.step.internal_name}/{pending.attempt_number}"
+        )
         return pending.node.retry.backoff.delay_seconds(pending.attempt_number, chance.random())
 
     # Composite nodes
@@ -365,11 +391,12 @@ class Traversal:
         _, graph, item = fan_out.branches[index]
         fan_out.opened += 1
         fan_out.open += 1
-        extra = {} if item is None else {item[0]: Value.of(item[1])}
+        name = fan_out.internal_name(index)
+        self._open_branches[name] = None
         walk = Walk(
             graph,
-            fan_out.internal_name(index),
-            fan_out.walk.scope.child(extra),
+            name,
+            open_branch(self._recorder, name, fan_out.walk.scope, item),
             graph.start_at,
             map_variable=fan_out.walk.map_variable + (() if item is None else (item,)),
             fan_out=fan_out,
@@ -377,8 +404,6 @@ class Traversal:
             ran_something=fan_out.must_run,
             deadline=self._deadline(graph),
         )
-        self._open_branches[walk.branch] = None
-        self._recorder.add_branch_log(BranchLog(walk.branch), walk.scope.in_record(), extra.values())
         self._advance(walk)
 
     def _close(self, walk: Walk, status: Status) -> None:
@@ -401,10 +426,11 @@ class Traversal:
         walk.ran_something |= fan_out.ran_something
         failed = fan_out.failed_branches()
         if failed:
-            more = f" and {len(failed) - 3} more" if len(failed) > 3 else ""  # noqa: PLR2004 - enough to begin looking
-            step.message = f"failed in {', '.join(failed[:3])}{more}"
+            step.message = failure_of(failed)
             return self._end_step(step, Status.FAIL)
-        outputs, notes = self._context.types.node_type(fan_out.node.type).fan_in(fan_out.node, fan_out.outputs_by_branch())
+        outputs, notes = self._context.types.node_type(fan_out.node.type).fan_in(
+            fan_out.node, fan_out.outputs_by_branch()
+        )
         for note in notes:
             self._context.reporter.warning(f"step '{step.internal_name}': {note}")
         step.message = "; ".join(notes)
@@ -412,11 +438,7 @@ class Traversal:
             step.mock = True
             step.message = self._rerun.message()
             outputs = {name: value for name, value in outputs.items() if name not in self._rerun.explicit}
-        step.output_parameters = {name: value.in_record() for name, value in outputs.items()}
-        step.status = Status.SUCCESS
-        walk.scope.update(outputs)
-        parameters = (walk.branch, walk.scope.in_record()) if outputs else None
-        self._recorder.add_step_log(step, new_values=outputs.values(), parameters=parameters, durable=bool(outputs))
+        record_join(self._recorder, step, walk.branch, walk.scope, outputs)
         self._context.reporter.step_ended(step)
         return Status.SUCCESS
 
