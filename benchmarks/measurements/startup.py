@@ -1,0 +1,84 @@
+"""What a person waits for at the shell, beside `python -c pass`."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+from figure import Figure
+from pipelines import write_chain
+from processes import Contender, alternate, environment, remove, seconds
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bench import Bench
+
+_NOT_CONFIGURED = (
+    "boto3",
+    "botocore",
+    "docker",
+    "magnus_stores.run_log.chunked_fs",
+    "magnus_stores.run_log.sql",
+    "magnus_stores.secrets",
+    "magnus_stores.tracker",
+    "magnus_executor_local.mocked",
+    "mlflow",
+    "nbclient",
+    "nbformat",
+    "psycopg",
+    "pydantic",
+    "sqlalchemy",
+)
+
+
+def measure(bench: Bench) -> list[Figure]:
+    """Measure a pipeline of one step and the help, and look at what they import."""
+    with bench.project() as folder:
+        pipeline = write_chain(folder / "one.yaml", 1)
+        help_command = [bench.installation.magnus, "--help"]
+        results = alternate(
+            {
+                "python": Contender([bench.installation.python, "-c", "pass"], folder),
+                "one step": Contender(
+                    bench.execute(pipeline), folder, lambda: remove(folder / ".run_log_store")
+                ),
+                "help": Contender(help_command, folder),
+            },
+            bench.many_rounds,
+        )
+        unneeded = {
+            module
+            for command in (bench.execute(pipeline), help_command)
+            for module in _imported(bench.installation.python, command, folder)
+            if any(f"{module}.".startswith(f"{name}.") for name in _NOT_CONFIGURED)
+        }
+    python, one_step, helped = (seconds(results[name]) for name in ("python", "one step", "help"))
+    note = f"{python * 1000:.1f} ms for `python -c pass`"
+    return [
+        Figure("a pipeline of one step, beside `python -c pass`", one_step / python, "x", 14, note=note),
+        Figure("`magnus --help`, beside `python -c pass`", helped / python, "x", 10),
+        Figure(
+            "modules of adapters that are not configured",
+            len(unneeded),
+            "modules",
+            0,
+            note=", ".join(sorted(unneeded)),
+        ),
+    ]
+
+
+def _imported(python: Path, command: list[str | Path], folder: Path) -> set[str]:
+    """Return the modules that *command* imports."""
+    process = subprocess.run(
+        [python, "-X", "importtime", *command],
+        cwd=folder,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    lines = [line for line in process.stderr.splitlines() if line.startswith("import time:")]
+    return {line.rpartition("|")[2].strip() for line in lines}
