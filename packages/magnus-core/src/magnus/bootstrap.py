@@ -65,7 +65,11 @@ class Setup:
     def judge(self, graph: Graph | None) -> list[Finding]:
         """Judge the executor with each service and, where one is given, with everything that *graph* asks for."""
         executor = self.executor_capabilities()
-        if graph is not None and executor.timeout_placement is not None and Feature.TIMEOUT in features_of(graph):
+        if (
+            graph is not None
+            and executor.timeout_placement is not None
+            and Feature.TIMEOUT in features_of(graph)
+        ):
             executor = executor._replace(placement=executor.timeout_placement)
         findings = []
         for kind, service in self.services.items():
@@ -189,10 +193,12 @@ def open_run(  # noqa: PLR0913 - the one place where a run is put together
     """
     stack = ExitStack()
     try:
-        services = services or setup.build_services(inside_compute=inside_compute)
-        stack.callback(services.close)
-        executor = executor or setup.build_executor()
-        stack.callback(executor.close)
+        if services is None:
+            services = setup.build_services(inside_compute=inside_compute)
+            stack.callback(services.close)
+        if executor is None:
+            executor = setup.build_executor()
+            stack.callback(executor.close)
         process_state = ProcessState()
         stack.callback(process_state.close)
         output = stack.enter_context(OutputCapture(terminal, masker))

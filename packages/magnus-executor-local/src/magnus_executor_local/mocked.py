@@ -42,11 +42,11 @@ class MockedExecutor(InteractiveExecutor):
     Options = MockedOptions
 
     @classmethod
-    def capabilities(cls, options: Any) -> ExecutorCapabilities:  # noqa: ARG003 - the same with any
+    def capabilities(cls, options: Any) -> ExecutorCapabilities:
         """See the port."""
         return ExecutorCapabilities(placement=Placement.SAME_PROCESS)
 
-    def prepare_for_graph_execution(self, graph: Graph, run_id: str, needs: Sequence[ComputeNeeds]) -> None:  # noqa: ARG002
+    def prepare_for_graph_execution(self, graph: Graph, run_id: str, needs: Sequence[ComputeNeeds]) -> None:
         """Refuse patches that would silently patch nothing."""
         known: set[str] = set()
         for path, node in graph.walk():

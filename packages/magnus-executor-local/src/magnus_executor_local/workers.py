@@ -117,7 +117,7 @@ class WorkerPool:
         ours, theirs = socket.socketpair()
         stdout, stderr = self._runner.output_descriptors
         try:
-            process = subprocess.Popen(  # noqa: S603 - our own command line
+            process = subprocess.Popen(
                 [*self._runner.worker_command, str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
@@ -187,4 +187,6 @@ def _died(job: Job, exit_code: int) -> JobEnd:
     hint = "; the system does that when memory runs out" if name == "SIGKILL" else ""
     # What a shell reports for a process killed by a signal, so that retry_on means the same in a container.
     code = 128 - exit_code
-    return JobEnd(job, Status.FAIL, f"the process of the step was killed by {name}{hint}", code, f"exit:{code}")
+    return JobEnd(
+        job, Status.FAIL, f"the process of the step was killed by {name}{hint}", code, f"exit:{code}"
+    )

@@ -38,9 +38,13 @@ COMMANDS = {
     "graph": _Entry("graph", "Draw the graph as mermaid, dot, svg or html."),
     "schema": _Entry("schema", "Print the JSON Schema of pipelines, configurations or run logs."),
     "adapters": _Entry("adapters", "Show what is installed and what is broken; `new` begins an adapter."),
-    "execute-single-node": _Entry("execute_single_node", "Run one node of a run; what orchestrators call.", is_internal=True),
+    "execute-single-node": _Entry(
+        "execute_single_node", "Run one node of a run; what orchestrators call.", is_internal=True
+    ),
     "execute-single-branch": _Entry("execute_single_branch", "Run one branch of a run.", is_internal=True),
-    "execute-nb-or-func": _Entry("execute_nb_or_func", "Run a notebook or function as a step of a run.", is_internal=True),
+    "execute-nb-or-func": _Entry(
+        "execute_nb_or_func", "Run a notebook or function as a step of a run.", is_internal=True
+    ),
     "fan": _Entry("fan", "Open or join the branches of a composite node.", is_internal=True),
 }
 
@@ -48,7 +52,7 @@ COMMANDS = {
 class _Commands(TyperGroup):
     """Knows its commands by name; imports and builds one when it is called."""
 
-    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
+    def list_commands(self, ctx: Any) -> list[str]:
         """Return the names in the order of the help text."""
         return list(COMMANDS)
 
@@ -62,11 +66,13 @@ class _Commands(TyperGroup):
         command.context_settings["token_normalize_func"] = _with_dashes
         return command
 
-    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
         """List the commands without importing any."""
         for title, internal in (("Commands", False), ("Called by executors and orchestrators", True)):
             with formatter.section(title):
-                rows = [(name, entry.help) for name, entry in COMMANDS.items() if entry.is_internal is internal]
+                rows = [
+                    (name, entry.help) for name, entry in COMMANDS.items() if entry.is_internal is internal
+                ]
                 formatter.write_dl(rows)
 
 
@@ -75,7 +81,7 @@ def _with_dashes(token: str) -> str:
     return token.replace("_", "-") if token.startswith("--") else token
 
 
-def _version(wanted: bool) -> None:  # noqa: FBT001 - typer's callback
+def _version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
@@ -88,8 +94,12 @@ app = typer.Typer(cls=_Commands, rich_markup_mode=None, add_completion=False, pr
 
 @app.callback(no_args_is_help=True)
 def _magnus(
-    version: bool = typer.Option(  # noqa: ARG001, FBT001 - its callback does the work
-        False, "--version", callback=_version, is_eager=True, help="Show the version and exit."  # noqa: FBT003
+    version: bool = typer.Option(
+        False,
+        "--version",
+        callback=_version,
+        is_eager=True,
+        help="Show the version and exit.",
     ),
 ) -> None:
     """Run a pipeline, written once, anywhere.
@@ -119,7 +129,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Whoever read our stdout has gone, as in `magnus runs list | head`; nothing more can be told them.
         sys.stderr.close()
         return 0
-    except Exception as error:  # noqa: BLE001 - the top: only a bug comes here, and it must not look like the user's mistake
+    except Exception as error:
         _say_bug(error, arguments)
         return BUG_EXIT_CODE
     return 0

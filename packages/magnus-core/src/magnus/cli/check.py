@@ -29,7 +29,7 @@ def check(
     from magnus.cli.tables import remark
     from magnus.cli.verdicts import finding_dict, print_findings
     from magnus.usecases.check import check as judge
-    from magnus.usecases.execute import Request
+    from magnus.usecases.outcome import Request
 
     request = Request(
         pipeline_file=file, config_file=config_file, parameters_file=parameters_file, strict=strict

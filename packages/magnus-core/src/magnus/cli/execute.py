@@ -30,9 +30,15 @@ def execute(
     run_id: RunId = None,
     tag: Tag = "",
     use_cached: UseCached = None,
-    output: Annotated[str | None, typer.Option("--output", "-o", help="Where to write what is rendered; - for stdout.")] = None,
-    strict: Strict = False,  # noqa: FBT002 - typer's way to write a flag
-    as_json: Json = False,  # noqa: FBT002
+    cached_config: Annotated[
+        str | None,
+        typer.Option("--cached-config", help="The configuration whose stores hold that run, if they are others."),
+    ] = None,
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", help="Where to write what is rendered; - for stdout.")
+    ] = None,
+    strict: Strict = False,
+    as_json: Json = False,
     log_level: Level = LogLevel.INFO,
 ) -> None:
     """Run a pipeline; with an executor that renders, write the orchestrator's own definition instead.
@@ -40,7 +46,7 @@ def execute(
     Each step is on disk before the next one begins. A run that failed or was killed is continued with --use-cached.
     """
     from magnus.cli.running import run_and_exit
-    from magnus.usecases.execute import Request
+    from magnus.usecases.outcome import Request
 
     request = Request(
         pipeline_file=file,
@@ -49,6 +55,7 @@ def execute(
         run_id=run_id,
         tag=tag,
         use_cached=use_cached,
+        cached_config=cached_config,
         strict=strict,
         output=output,
     )

@@ -6,7 +6,17 @@ from typing import Annotated
 
 import typer
 
-from magnus.cli.options import ConfigFile, Json, Level, LogLevel, ParametersFile, PipelineFile, RunId, Strict, Tag
+from magnus.cli.options import (
+    ConfigFile,
+    Json,
+    Level,
+    LogLevel,
+    ParametersFile,
+    PipelineFile,
+    RunId,
+    Strict,
+    Tag,
+)
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
 
@@ -19,13 +29,13 @@ def execute_step(
     parameters_file: ParametersFile = None,
     run_id: RunId = None,
     tag: Tag = "",
-    strict: Strict = False,  # noqa: FBT002 - typer's way to write a flag
-    as_json: Json = False,  # noqa: FBT002
+    strict: Strict = False,
+    as_json: Json = False,
     log_level: Level = LogLevel.INFO,
 ) -> None:
     """Run one step of the outermost graph; the others count as done. A composite step runs with all that is in it."""
     from magnus.cli.running import run_and_exit
-    from magnus.usecases.execute import Request
+    from magnus.usecases.outcome import Request
 
     request = Request(
         pipeline_file=file,

@@ -20,10 +20,19 @@ class LogLevel(StrEnum):
 
 PipelineFile = Annotated[str, typer.Option("--file", "-f", help="The pipeline file.")]
 ConfigFile = Annotated[str | None, typer.Option("--config-file", "-c", help="The configuration file.")]
-ParametersFile = Annotated[str | None, typer.Option("--parameters-file", "-p", help="YAML or JSON with the parameters.")]
+ParametersFile = Annotated[
+    str | None, typer.Option("--parameters-file", "-p", help="YAML or JSON with the parameters.")
+]
 RunId = Annotated[str | None, typer.Option("--run-id", help="The run's id; one is made if none is given.")]
 Tag = Annotated[str, typer.Option("--tag", help="A mark of your own for the run.")]
-UseCached = Annotated[str | None, typer.Option("--use-cached", metavar="RUN_ID", help="Continue this run: what succeeded is skipped.")]
-Strict = Annotated[bool, typer.Option("--strict", help="Refuse what cannot be judged, and re-runs of a changed dag.")]
+UseCached = Annotated[
+    str | None,
+    typer.Option("--use-cached", metavar="RUN_ID", help="Continue this run: what succeeded is skipped."),
+]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Refuse what cannot be judged, and re-runs of a changed dag.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else there.")]
-Level = Annotated[LogLevel, typer.Option("--log-level", help="How much is said on stderr.", case_sensitive=False)]
+Level = Annotated[
+    LogLevel, typer.Option("--log-level", help="How much is said on stderr.", case_sensitive=False)
+]

@@ -25,7 +25,7 @@ def plan(
     With --use-cached it says which steps of that run would be skipped, as if everything that runs succeeded.
     """
     from magnus.cli.plan_list import print_plan
-    from magnus.usecases.execute import Request
+    from magnus.usecases.outcome import Request
     from magnus.usecases.plan import make_plan
 
     request = Request(

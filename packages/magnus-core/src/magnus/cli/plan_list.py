@@ -12,6 +12,7 @@ from magnus.cli.tables import remark
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from magnus.domain.nodes import Node, Resources
     from magnus.usecases.plan import Plan, PlannedNode
 
 _MOST_ITEMS = 20
@@ -46,41 +47,49 @@ def _reached(planned: PlannedNode) -> str:
 
 def _some(names: list[str]) -> str:
     shown = " or ".join(names[:3])
-    return f"{shown} or {len(names) - 3} more" if len(names) > 3 else shown  # noqa: PLR2004 - enough to recognise them
+    return f"{shown} or {len(names) - 3} more" if len(names) > 3 else shown
 
 
 def _lines(planned: PlannedNode) -> Iterator[str]:
     node = planned.node
-    if node.task is not None:
-        yield f"runs: {node.task.command_type}: {' '.join(planned.command.split())}"
-        yield f"where: {planned.where}"
-    if node.map is not None:
-        most = f", at most {node.map.max_concurrency} at a time" if node.map.max_concurrency else ""
-        yield f"for each: {node.map.iterate_as} in {node.map.iterate_on}{most}"
-    elif node.branches:
-        yield f"branches: {', '.join(node.branches)}"
-    if node.retry.max_attempts > 1:
-        yield f"attempts: {_attempts(node)}"
-    if node.timeout_seconds is not None:
-        yield f"timeout: {node.timeout_seconds:g} s for each attempt"
-    if node.resources is not None:
-        yield f"resources: {_json(_resources_dict(node))}"
-    if node.catalog is not None:
-        for verb, patterns in (("gets", node.catalog.get), ("gets if there", node.catalog.optional), ("puts", node.catalog.put)):
-            if patterns:
-                yield f"{verb}: {', '.join(patterns)}"
-    if planned.executor_config:
-        yield f"executor_config: {_json(planned.executor_config)}"
-    if node.next is not None:
-        yield f"next: {node.next}; on failure: {node.on_failure or 'the fail node'}"
+    told = {
+        "runs": f"{node.task.command_type}: {' '.join(planned.command.split())}" if node.task is not None else "",
+        "where": planned.where,
+        **_inside(node),
+        "attempts": _attempts(node),
+        "timeout": f"{node.timeout_seconds:g} s for each attempt" if node.timeout_seconds is not None else "",
+        "resources": _json(_resources_dict(node.resources)) if node.resources is not None else "",
+        **_files(node),
+        "executor_config": _json(planned.executor_config) if planned.executor_config else "",
+        "next": f"{node.next}; on failure: {node.on_failure or 'the fail node'}" if node.next is not None else "",
+    }
+    for name, text in told.items():
+        if text:
+            yield f"{name}: {text}"
     for decision in planned.decisions[:_MOST_ITEMS]:
         yield f"{'skipped' if decision.skip else 'runs again'}: {decision.step}: {decision.reason}"
     if len(planned.decisions) > _MOST_ITEMS:
         yield f"and {len(planned.decisions) - _MOST_ITEMS} more; --json shows all"
 
 
-def _attempts(node: Any) -> str:
+def _inside(node: Node) -> dict[str, str]:
+    if node.map is not None:
+        most = f", at most {node.map.max_concurrency} at a time" if node.map.max_concurrency else ""
+        return {"for each": f"{node.map.iterate_as} in {node.map.iterate_on}{most}"}
+    return {"branches": ", ".join(node.branches)}
+
+
+def _files(node: Node) -> dict[str, str]:
+    if node.catalog is None:
+        return {}
+    patterns = {"gets": node.catalog.get, "gets if there": node.catalog.optional, "puts": node.catalog.put}
+    return {name: ", ".join(each) for name, each in patterns.items()}
+
+
+def _attempts(node: Node) -> str:
     retry = node.retry
+    if retry.max_attempts == 1:
+        return ""
     text = str(retry.max_attempts)
     if retry.backoff.initial:
         text += f", pausing {retry.backoff.initial:g} s, then {retry.backoff.factor:g} times as long each time"
@@ -106,7 +115,7 @@ def _node_dict(planned: PlannedNode) -> dict[str, Any]:
     elif node.branches:
         told["branches"] = list(node.branches)
     if node.resources is not None:
-        told["resources"] = _resources_dict(node)
+        told["resources"] = _resources_dict(node.resources)
     if node.catalog is not None:
         told["catalog"] = {
             "get": list(node.catalog.get),
@@ -123,8 +132,8 @@ def _node_dict(planned: PlannedNode) -> dict[str, Any]:
     return told
 
 
-def _resources_dict(node: Any) -> dict[str, Any]:
-    return {"cpu": node.resources.cpu, "memory_mib": node.resources.memory_mib, "gpu": node.resources.gpu}
+def _resources_dict(resources: Resources) -> dict[str, Any]:
+    return {"cpu": resources.cpu, "memory_mib": resources.memory_mib, "gpu": resources.gpu}
 
 
 def _json(value: Any) -> str:

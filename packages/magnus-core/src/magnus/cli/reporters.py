@@ -23,7 +23,7 @@ def make_reporter(terminal: Terminal, log_level: str) -> Reporter:
 class _Plain:
     """No colours."""
 
-    def mark(self, status: str, text: str) -> str:  # noqa: ARG002 - the colours need it
+    def mark(self, status: str, text: str) -> str:
         """Return *text* as it is."""
         return text
 
@@ -31,7 +31,7 @@ class _Plain:
 class _Colours:
     """The colours that people know for these things."""
 
-    _CODES = {"SUCCESS": "32", "FAIL": "31", "skipped": "36", "warning": "33", "quiet": "2"}  # noqa: RUF012 - a constant
+    _CODES = {"SUCCESS": "32", "FAIL": "31", "skipped": "36", "warning": "33", "quiet": "2"}
 
     def mark(self, status: str, text: str) -> str:
         """Return *text* in the colour of *status*."""
@@ -102,4 +102,7 @@ class LineReporter:
             return
         why = f": {run.message}" if run.message else ""
         self._line("ERROR", f"run {run.run_id}: {status} ({counts}){why}")
-        self._line("ERROR", f"look:   magnus runs show {run.run_id}\nresume: magnus execute ... --use-cached {run.run_id}")
+        self._line(
+            "ERROR",
+            f"look:   magnus runs show {run.run_id}\nresume: magnus execute ... --use-cached {run.run_id}",
+        )

@@ -7,11 +7,12 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from magnus.cli.tables import colour
+from magnus.domain.run_log import StepLog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from magnus.domain.run_log import BranchLog, RunLog, StepLog
+    from magnus.domain.run_log import BranchLog, RunLog
 
 _LONGEST_VALUE = 100
 
@@ -49,22 +50,20 @@ def _print_steps(steps: list[StepLog]) -> None:
     pending: list[tuple[int, StepLog | BranchLog]] = [(0, step) for step in reversed(steps)]
     while pending:
         depth, log = pending.pop()
-        indent = "  " * depth
-        for line in _step_lines(log) if _is_step(log) else _branch_lines(log):
-            sys.stdout.write(f"{indent}{line}\n")
-        inner = list((log.branches if _is_step(log) else log.steps).values())
+        lines = _step_lines(log) if isinstance(log, StepLog) else _branch_lines(log)
+        for line in lines:
+            sys.stdout.write(f"{'  ' * depth}{line}\n")
+        inner: list[StepLog | BranchLog] = [
+            *(log.branches.values() if isinstance(log, StepLog) else log.steps.values())
+        ]
         pending.extend((depth + 1, each) for each in reversed(inner))
 
 
-def _is_step(log: Any) -> bool:
-    return hasattr(log, "branches")
-
-
-def _branch_lines(branch: Any) -> Iterator[str]:
+def _branch_lines(branch: BranchLog) -> Iterator[str]:
     yield f"[{branch.internal_name.rpartition('.')[2]}]  {colour(branch.status, sys.stdout)}"
 
 
-def _step_lines(step: Any) -> Iterator[str]:
+def _step_lines(step: StepLog) -> Iterator[str]:
     parts = [step.name, f"({step.step_type})", colour(step.status, sys.stdout)]
     if step.mock:
         parts.append("skipped")

@@ -15,7 +15,7 @@ from magnus.engine.terminal import Terminal
 from magnus.usecases.execute import execute
 
 if TYPE_CHECKING:
-    from magnus.usecases.execute import Request
+    from magnus.usecases.outcome import Request
 
 
 def run_and_exit(request: Request, *, as_json: bool, log_level: str) -> None:

@@ -61,8 +61,8 @@ def show(
     run_id: RunArgument, step: StepArgument = None, config_file: ConfigFile = None, as_json: Json = False
 ) -> None:
     """Show a run, or one step of it: attempts, messages, metrics, parameters and files."""
-    from magnus.cli.run_tree import print_run, print_step
     from magnus.cli.json_output import print_json
+    from magnus.cli.run_tree import print_run, print_step
     from magnus.domain.run_log import full_dict, full_step_dict
     from magnus.usecases.opening import load_setup, open_run_log_store
     from magnus.usecases.runs import read_run, select_step

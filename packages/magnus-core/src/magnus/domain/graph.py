@@ -105,17 +105,21 @@ def _terminal_problems(graph: Graph) -> Iterator[Problem]:
 
 def _edge_problems(graph: Graph) -> Iterator[Problem]:
     if graph.start_at not in graph.nodes:
-        yield _problem(graph.place, f"start_at names '{graph.start_at}', which is not a step{_hint(graph, graph.start_at)}")
+        yield _problem(
+            graph.place,
+            f"start_at names '{graph.start_at}', which is not a step{_hint(graph, graph.start_at)}",
+        )
     for node in graph.nodes.values():
         for key, target in (("next", node.next), ("on_failure", node.on_failure)):
             if target is not None and target not in graph.nodes:
                 yield _problem(
-                    node.place, f"step '{node.name}': {key} names '{target}', which is not a step{_hint(graph, target)}"
+                    node.place,
+                    f"step '{node.name}': {key} names '{target}', which is not a step{_hint(graph, target)}",
                 )
 
 
 def _hint(graph: Graph, name: str) -> str:
-    from difflib import get_close_matches  # noqa: PLC0415 - only an error needs it
+    from difflib import get_close_matches
 
     close = get_close_matches(name, list(graph.nodes), n=1)
     return f". Did you mean '{close[0]}'?" if close else f"; the steps are {_some(graph.nodes)}"
@@ -168,5 +172,6 @@ def _reach_problems(graph: Graph) -> Iterator[Problem]:
     for node in graph.nodes.values():
         if node.name not in reached and node.type != "fail":
             yield _problem(
-                node.place, f"step '{node.name}' is never reached; lead there by 'next' or 'on_failure', or remove it"
+                node.place,
+                f"step '{node.name}' is never reached; lead there by 'next' or 'on_failure', or remove it",
             )

@@ -182,7 +182,18 @@ class Node(NamedTuple):
 
 
 _NOT_THE_WORK = frozenset(
-    {"next", "on_failure", "retry", "timeout", "resources", "executor_config", "branches", "branch", "dag", "max_concurrency"}
+    {
+        "next",
+        "on_failure",
+        "retry",
+        "timeout",
+        "resources",
+        "executor_config",
+        "branches",
+        "branch",
+        "dag",
+        "max_concurrency",
+    }
 )
 
 

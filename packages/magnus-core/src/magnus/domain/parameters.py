@@ -57,7 +57,7 @@ class Value:
         """Return a fresh copy of the value."""
         if len(self.text) > _FAST_DECODER_PAYS:
             # Imported for large values only: it decodes several times faster, but its import costs what it would save.
-            from pydantic_core import from_json  # noqa: PLC0415
+            from pydantic_core import from_json
 
             return from_json(self.text)
         return json.loads(self.text)
@@ -122,7 +122,11 @@ def _refuse_constant(name: str) -> Any:
 
 def from_environment(environ: Mapping[str, str], prefix: str = "MAGNUS_PRM_") -> dict[str, Any]:
     """Return the parameters given in the environment; names keep their case."""
-    return {key[len(prefix) :]: from_text(text) for key, text in environ.items() if key.startswith(prefix) and key != prefix}
+    return {
+        key[len(prefix) :]: from_text(text)
+        for key, text in environ.items()
+        if key.startswith(prefix) and key != prefix
+    }
 
 
 def merge_branches(outputs: Iterable[tuple[str, Values]]) -> tuple[Values, list[str]]:

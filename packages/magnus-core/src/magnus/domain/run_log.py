@@ -247,7 +247,9 @@ def step_from_dict(data: dict[str, Any]) -> StepLog:
     known["status"] = Status(known["status"])
     known["code_identities"] = [CodeIdentity(**item) for item in data.get("code_identities", ())]
     known["data_catalog"] = [DataCatalog(**item) for item in data.get("data_catalog", ())]
-    known["attempts"] = [StepAttempt(**{**item, "status": Status(item["status"])}) for item in data.get("attempts", ())]
+    known["attempts"] = [
+        StepAttempt(**{**item, "status": Status(item["status"])}) for item in data.get("attempts", ())
+    ]
     return StepLog(**known)
 
 
@@ -282,5 +284,5 @@ def full_dict(run: RunLog) -> dict[str, Any]:
 
 def full_step_dict(step: StepLog) -> dict[str, Any]:
     """Return the JSON form of a step with all its branches."""
-    steps: dict[str, Any] = full_dict(RunLog("", steps={step.internal_name: step}))["steps"]
+    steps: dict[str, dict[str, Any]] = full_dict(RunLog("", steps={step.internal_name: step}))["steps"]
     return steps[step.internal_name]

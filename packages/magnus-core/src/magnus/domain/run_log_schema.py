@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields
 from inspect import cleandoc
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
@@ -21,6 +20,12 @@ from magnus.domain.run_log import (
 
 _PARTS = (StepLog, StepAttempt, BranchLog, CodeIdentity, DataCatalog)
 _SCALARS = {str: "string", bool: "boolean", int: "integer", float: "number", type(None): "null"}
+_KNOWN: dict[Any, dict[str, Any]] = {
+    Any: {},
+    Status: {"enum": [str(status) for status in Status]},
+    **{type_: {"type": name} for type_, name in _SCALARS.items()},
+    **{part: {"$ref": f"#/$defs/{part.__name__}"} for part in _PARTS},
+}
 
 
 def run_log_schema() -> dict[str, Any]:
@@ -37,12 +42,11 @@ def run_log_schema() -> dict[str, Any]:
 
 def _object(part: type[Any]) -> dict[str, Any]:
     types, told = get_type_hints(part), _descriptions(part)
-    names = [field.name for field in fields(part)]
     return {
         "type": "object",
         "description": cleandoc(part.__doc__ or "").splitlines()[0],
-        "properties": {name: {"description": told[name], **_schema(types[name])} for name in names},
-        "required": names,
+        "properties": {name: {"description": told[name], **_schema(type_)} for name, type_ in types.items()},
+        "required": list(types),
         "additionalProperties": False,
     }
 
@@ -55,14 +59,8 @@ def _descriptions(part: type[Any]) -> dict[str, str]:
 
 
 def _schema(type_: Any) -> dict[str, Any]:
-    if type_ is Any:
-        return {}
-    if type_ is Status:
-        return {"enum": [str(status) for status in Status]}
-    if type_ in _SCALARS:
-        return {"type": _SCALARS[type_]}
-    if type_ in _PARTS:
-        return {"$ref": f"#/$defs/{type_.__name__}"}
+    if type_ in _KNOWN:
+        return dict(_KNOWN[type_])
     if get_origin(type_) is UnionType:
         return {"type": [_SCALARS[option] for option in get_args(type_)]}
     if get_origin(type_) is list:

@@ -27,7 +27,9 @@ class CodeIdentities:
         """Return the identities; waits for git the first time."""
         if self._found is None:
             version = ".".join(str(part) for part in sys.version_info[:3])
-            python = CodeIdentity(f"{sys.implementation.name} {version}", "python", code_identifier_dependable=True)
+            python = CodeIdentity(
+                f"{sys.implementation.name} {version}", "python", code_identifier_dependable=True
+            )
             git = self._git()
             self._found = [git, python] if git else [python]
         return self._found
@@ -54,8 +56,8 @@ def _is_in_repository(folder: Path) -> bool:
 
 def _start(*arguments: str) -> subprocess.Popen[str] | None:
     try:
-        return subprocess.Popen(  # noqa: S603 - fixed arguments
-            ["git", *arguments],  # noqa: S607 - the user's own git, wherever it is
+        return subprocess.Popen(
+            ["git", *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -59,7 +59,9 @@ def describe_failure(error: BaseException, masker: Masker) -> Failure:
 
 def _exit(error: SystemExit, masker: Masker) -> Failure:
     if isinstance(error.code, int):
-        return Failure(f"the task called sys.exit({error.code})", error.code, [f"exit:{error.code}", "SystemExit"])
+        return Failure(
+            f"the task called sys.exit({error.code})", error.code, [f"exit:{error.code}", "SystemExit"]
+        )
     sys.stderr.write(f"{error.code}\n")
     return Failure(masker.mask(f"the task called sys.exit: {error.code}"), 1, ["exit:1", "SystemExit"])
 

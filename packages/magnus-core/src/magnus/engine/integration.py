@@ -41,7 +41,11 @@ class Finding(NamedTuple):
 
 
 def judge_pair(
-    executor: ExecutorCapabilities, service: ServiceCapabilities, kind: str, rule: Integration | None, options: tuple[Any, Any]
+    executor: ExecutorCapabilities,
+    service: ServiceCapabilities,
+    kind: str,
+    rule: Integration | None,
+    options: tuple[Any, Any],
 ) -> Verdict:
     """Judge an executor with a service: by the rule that is registered for the pair, else by the two declarations.
 
@@ -145,7 +149,13 @@ def judge_features(name: str, executor: ExecutorCapabilities, graph: Graph) -> l
         else:
             reason = f"it runs only tasks of type {', '.join(sorted(executor.task_types))}"
             findings.append(
-                Finding(name, "task type", task_type, Verdict(Judgement.ERROR, reason, "change the task"), tuple(places[:3]))
+                Finding(
+                    name,
+                    "task type",
+                    task_type,
+                    Verdict(Judgement.ERROR, reason, "change the task"),
+                    tuple(places[:3]),
+                )
             )
     return findings
 
@@ -154,7 +164,6 @@ def refusals(findings: Sequence[Finding], *, strict: bool) -> list[Finding]:
     """Return what must stop the run: errors, and with *strict* whatever could not be judged."""
     fatal = {Judgement.ERROR, Judgement.UNKNOWN} if strict else {Judgement.ERROR}
     return [finding for finding in findings if finding.verdict.judgement in fatal]
-
 
 
 def by_judgement(findings: Sequence[Finding]) -> Mapping[Judgement, list[Finding]]:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 
-class StopRun(BaseException):  # noqa: N818 - like KeyboardInterrupt, no error: tasks that catch Exception must not catch it
+class StopRun(BaseException):
     """The run has to end now; the text says why."""
 
     def __init__(self, reason: str, *, interrupted: bool) -> None:
@@ -78,7 +78,9 @@ class Interrupts:
             raise self._stop
 
     def _on_alarm(self, _number: int, _frame: FrameType | None) -> None:
-        self._stop = StopRun(f"the run took longer than its max_time of {self._max_time:g} s", interrupted=False)
+        self._stop = StopRun(
+            f"the run took longer than its max_time of {self._max_time:g} s", interrupted=False
+        )
         if self._open:
             self._open = False
             raise self._stop

@@ -16,7 +16,7 @@ class ProcessState:
     def __init__(self) -> None:
         """Remember them."""
         self._directory = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        self._name = os.getcwd()  # noqa: PTH109 - a text to compare, once a step
+        self._name = os.getcwd()
         self._path = list(sys.path)
         self._environment = dict(os.environ)
         self._raw_environment = dict(_raw_environment())
@@ -24,7 +24,7 @@ class ProcessState:
     def restore(self) -> None:
         """Undo every change; costs next to nothing when there was none."""
         try:
-            moved = os.getcwd() != self._name  # noqa: PTH109
+            moved = os.getcwd() != self._name
         except OSError:
             moved = True
         if moved:

@@ -13,7 +13,6 @@ from magnus.engine.masking import StreamMasker
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-    from types import TracebackType
 
     from magnus.engine.masking import Masker
     from magnus.engine.terminal import Terminal
@@ -60,7 +59,7 @@ class OutputCapture:
         self._thread.start()
         return self
 
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         """Put everything back; what is still in the pipes is shown."""
         self._flush_streams()
         for number, saved in zip((1, 2), self._saved, strict=True):
@@ -137,7 +136,9 @@ class OutputCapture:
     def _take(self, index: int, data: bytes) -> None:
         if self._sinks is None:
             # Nothing runs: a process that a step left behind, or code of ours that printed. Show it, unlabelled.
-            self._terminal.write_task_output(self._masker.mask(data.decode(errors="replace")).encode(), index + 1)
+            self._terminal.write_task_output(
+                self._masker.mask(data.decode(errors="replace")).encode(), index + 1
+            )
             return
         if self._before_output is not None:
             self._before_output()
@@ -158,7 +159,9 @@ class _StepLogFile:
 
     def write(self, data: bytes) -> None:
         if self._file is None:
-            self._file = self._path.open("wb", buffering=0)  # unbuffered: it is all there when the process is killed
+            self._file = self._path.open(
+                "wb", buffering=0
+            )  # unbuffered: it is all there when the process is killed
         self._file.write(data)
 
     def close(self) -> Path | None:
@@ -171,7 +174,9 @@ class _StepLogFile:
 class _Sink:
     """One of the two streams of one step: masks it, keeps it, and shows it line by line."""
 
-    def __init__(self, number: int, prefix: bytes, terminal: Terminal, log: _StepLogFile, masker: Masker) -> None:
+    def __init__(
+        self, number: int, prefix: bytes, terminal: Terminal, log: _StepLogFile, masker: Masker
+    ) -> None:
         self._number = number
         self._prefix = prefix
         self._terminal = terminal
@@ -198,4 +203,6 @@ class _Sink:
             lines.append(self._rest)
             self._rest = b""
         if lines:
-            self._terminal.write_task_output(b"".join(self._prefix + line + b"\n" for line in lines), self._number)
+            self._terminal.write_task_output(
+                b"".join(self._prefix + line + b"\n" for line in lines), self._number
+            )

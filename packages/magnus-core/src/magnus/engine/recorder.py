@@ -77,7 +77,9 @@ class RunRecorder:
         All goes into one write, values first: a step that is marked as done has everything it refers to.
         """
         records = self._values(new_values)
-        records.append(Record(RecordKind.STEP, step.internal_name, self._body(step_to_dict(step), _OF_THE_USER_IN_STEP)))
+        records.append(
+            Record(RecordKind.STEP, step.internal_name, self._body(step_to_dict(step), _OF_THE_USER_IN_STEP))
+        )
         if parameters is not None:
             records.append(self._parameters(*parameters))
         self._store.put(self.run_id, records, durable=durable)
@@ -151,7 +153,9 @@ class RunRecorder:
         text = _encode(data)
         if self._masker.mask(text) is text:
             return text
-        return _encode({key: self._masked(value) if key in of_the_user else value for key, value in data.items()})
+        return _encode(
+            {key: self._masked(value) if key in of_the_user else value for key, value in data.items()}
+        )
 
     def _masked(self, value: Any) -> Any:
         if isinstance(value, Mapping):
@@ -190,7 +194,8 @@ def read_value(store: RunLogStore, run_id: str, digest: str) -> str:
 def read_steps(store: RunLogStore, run_id: str) -> dict[str, StepLog]:
     """Read every step of a run, without its branches, by internal name."""
     return {
-        record.name: step_from_dict(json.loads(record.body)) for record in store.scan(run_id, frozenset({RecordKind.STEP}))
+        record.name: step_from_dict(json.loads(record.body))
+        for record in store.scan(run_id, frozenset({RecordKind.STEP}))
     }
 
 
@@ -200,7 +205,7 @@ def read_run_log(store: RunLogStore, run_id: str) -> RunLog:
     Raises:
         RunLogNotFoundError: There is no such run.
     """
-    from magnus.domain.names import parent  # noqa: PLC0415 - only whoever looks at a whole run needs it
+    from magnus.domain.names import parent
 
     run = read_head(store, run_id)
     steps: dict[str, StepLog] = {}
@@ -228,6 +233,8 @@ def read_run_log(store: RunLogStore, run_id: str) -> RunLog:
 
 def _resolved(store: RunLogStore, run_id: str, in_record: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        name: json.loads(read_value(store, run_id, value[REFERENCE])) if isinstance(value, dict) and REFERENCE in value else value
+        name: json.loads(read_value(store, run_id, value[REFERENCE]))
+        if isinstance(value, dict) and REFERENCE in value
+        else value
         for name, value in in_record.items()
     }

@@ -44,4 +44,3 @@ class Rerun(NamedTuple):
     def message(self) -> str:
         """Return what the log of a skipped step says."""
         return f"succeeded in run {self.original_run_id}, not run again"
-

@@ -16,7 +16,6 @@ from magnus.errors import MagnusError, ParameterNotFoundError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from contextlib import AbstractContextManager
-    from types import TracebackType
 
     from magnus.domain.jobs import Job, MapVariable
     from magnus.domain.nodes import CatalogSettings
@@ -50,7 +49,7 @@ class Session:
         self._token = running_step.set(self)
         return self
 
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop being it."""
         running_step.reset(self._token)
 
@@ -90,7 +89,9 @@ class Session:
     def compute_data_folder(self) -> Path:
         """Where the step's files are."""
         settings = self._job.node.catalog
-        return Path((settings and settings.compute_data_folder) or self._context.services.catalog.compute_data_folder)
+        return Path(
+            (settings and settings.compute_data_folder) or self._context.services.catalog.compute_data_folder
+        )
 
     def child_environment(self) -> tuple[dict[str, str], Path]:
         """Return the environment for a child process, and the file in which it may leave parameters and metrics."""
@@ -118,7 +119,9 @@ class Session:
             self._context.masker.add(self._context.services.secrets.get(name))
         except MagnusError as error:
             # Called by the thread that shows output, which must go on; the child had the value a moment ago.
-            self._context.reporter.warning(f"the secret '{name}' of step '{self.step_name}' cannot be hidden: {error}")
+            self._context.reporter.warning(
+                f"the secret '{name}' of step '{self.step_name}' cannot be hidden: {error}"
+            )
 
     def keep_file(self, path: Path, name: str) -> None:
         """Put a file of the task's own making in the catalog under *name*, at once."""
@@ -182,7 +185,9 @@ class Session:
 
     def get_from_catalog(self, settings: CatalogSettings, folder: Path | None = None) -> list[DataCatalog]:
         """Bring files of this run to *folder*, or to the compute data folder."""
-        found = get_files(self._context.services.catalog, self.run_id, folder or self.compute_data_folder, settings)
+        found = get_files(
+            self._context.services.catalog, self.run_id, folder or self.compute_data_folder, settings
+        )
         return self._record(found)
 
     def put_in_catalog(self, folder: Path, patterns: Iterable[str]) -> list[DataCatalog]:
@@ -240,7 +245,9 @@ class Session:
         for metric in metrics:
             series.setdefault(metric.name, {})[metric.step] = metric.value
         self._step.user_defined_metrics = {
-            name: values[0] if values.keys() == {0} else {str(step): value for step, value in sorted(values.items())}
+            name: values[0]
+            if values.keys() == {0}
+            else {str(step): value for step, value in sorted(values.items())}
             for name, values in series.items()
         }
         self._context.services.experiment_tracker.log_metrics(self.run_id, self.tag, self.step_name, metrics)

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from magnus.domain.file_patterns import LOG_FOLDER
 from magnus.domain.names import parent, short_name
@@ -20,13 +20,13 @@ from magnus.ports.task_type import TaskResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
 
     from magnus.domain.jobs import Job
     from magnus.domain.nodes import Node
     from magnus.domain.parameters import Values
     from magnus.engine.context import RunContext
     from magnus.engine.isolation import ProcessState
+
 
 class StepRunner:
     """Runs jobs in this process; also what the core lends to executors (see `magnus.ports.executor.StepRunner`)."""
@@ -52,7 +52,7 @@ class StepRunner:
         self._scratch = Path(tempfile.mkdtemp(prefix="magnus-"))
         return self
 
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         """Remove it."""
         if self._scratch is not None:
             shutil.rmtree(self._scratch, ignore_errors=True)
@@ -137,12 +137,16 @@ def execute_node(
         with context.interrupts.deliver():
             outputs = _run(context, job, step, session)
         attempt.status = Status.SUCCESS
-    except BaseException as error:  # noqa: BLE001 - user code: SystemExit and KeyboardInterrupt end the task, not the run
+    except BaseException as error:
         failure = describe_failure(error, context.masker)
         stopped = failure.stop
         outputs = {}
         attempt.status = Status.FAIL
-        attempt.message, attempt.exit_code, attempt.failure = failure.message, failure.exit_code, list(failure.names)
+        attempt.message, attempt.exit_code, attempt.failure = (
+            failure.message,
+            failure.exit_code,
+            list(failure.names),
+        )
     process_state.restore()
     log = context.output.end()
     if log is not None:
@@ -197,16 +201,27 @@ def _keep_log(context: RunContext, job: Job, step: StepLog, path: Path) -> None:
     path.replace(target)
     try:
         entries = context.services.catalog.put(context.run_id, path.with_name("log"), [name])
-    except Exception as error:  # noqa: BLE001 - an adapter's own, too
-        context.reporter.warning(f"the log of step '{job.step_name}' could not be kept: {context.masker.mask(str(error))}")
+    except Exception as error:
+        context.reporter.warning(
+            f"the log of step '{job.step_name}' could not be kept: {context.masker.mask(str(error))}"
+        )
     else:
-        step.data_catalog += [DataCatalog(item.name, item.data_hash, item.size, "log", item.location) for item in entries]
+        step.data_catalog += [
+            DataCatalog(item.name, item.data_hash, item.size, "log", item.location) for item in entries
+        ]
     finally:
         target.unlink(missing_ok=True)
 
 
-def _conclude(  # noqa: PLR0913 - one place that writes what an attempt came to
-    context: RunContext, job: Job, step: StepLog, scope: Scope, attempt: StepAttempt, outputs: Values, *, is_final: bool
+def _conclude(
+    context: RunContext,
+    job: Job,
+    step: StepLog,
+    scope: Scope,
+    attempt: StepAttempt,
+    outputs: Values,
+    *,
+    is_final: bool,
 ) -> None:
     """Write the end of the attempt, and what the step and its branch are now, in one durable record."""
     if attempt.status is Status.SUCCESS:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, TextIO
-
-if TYPE_CHECKING:
-    from types import TracebackType
+from typing import TextIO
 
 
 class Terminal:
@@ -21,14 +18,16 @@ class Terminal:
         """Remember where stdout and stderr lead now; with *out_to_err* what tasks print on stdout goes to stderr."""
         self._streams = (sys.stdout, sys.stderr)
         self._descriptors = (os.dup(1), os.dup(2))
-        self._own = tuple(_leads_to(stream, number) for stream, number in zip(self._streams, (1, 2), strict=True))
+        self._own = tuple(
+            _leads_to(stream, number) for stream, number in zip(self._streams, (1, 2), strict=True)
+        )
         self._out = 2 if out_to_err else 1
 
     def __enter__(self) -> Terminal:
         """Use as a context manager that closes."""
         return self
 
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close the copies of the descriptors."""
         for descriptor in self._descriptors:
             os.close(descriptor)

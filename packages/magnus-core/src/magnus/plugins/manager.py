@@ -116,8 +116,10 @@ class AdapterManager:
         except _PluggyError as error:
             self._pluggy.unregister(name=f"{source.distribution}:{source.name}")
             self._mark_broken(source, str(error), "upgrade it to a version for this magnus-core")
-        except Exception as error:  # noqa: BLE001 - a plugin is someone else's code: it may fail in any way
-            self._mark_broken(source, f"{type(error).__name__}: {error}", "reinstall or upgrade it, or remove it")
+        except Exception as error:
+            self._mark_broken(
+                source, f"{type(error).__name__}: {error}", "reinstall or upgrade it, or remove it"
+            )
         else:
             self._distributions[module] = source.distribution
 
@@ -169,9 +171,11 @@ class AdapterManager:
             distribution = self._distributions[implementation.plugin]
             try:
                 specs = list(implementation.function())
-            except Exception as error:  # noqa: BLE001 - a plugin is someone else's code: it may fail in any way
+            except Exception as error:
                 text = f"{hook} raised {type(error).__name__}: {error}"
-                self.broken.append(BrokenPlugin(implementation.plugin_name, distribution, text, "upgrade or remove it"))
+                self.broken.append(
+                    BrokenPlugin(implementation.plugin_name, distribution, text, "upgrade or remove it")
+                )
                 continue
             for spec in specs:
                 yield distribution, spec
@@ -203,7 +207,11 @@ class AdapterManager:
             loaded = _import_target(spec.target)
         except Exception as error:
             extra = getattr(spec, "extra", "")
-            remedy = f"pip install '{extra}'" if extra and isinstance(error, ImportError) else "reinstall or upgrade it"
+            remedy = (
+                f"pip install '{extra}'"
+                if extra and isinstance(error, ImportError)
+                else "reinstall or upgrade it"
+            )
             message = f"{what} cannot be loaded: {type(error).__name__}: {error}; {remedy}"
             raise ServiceError(message) from error
         base = _import_target(_PORTS[port])
@@ -224,12 +232,14 @@ class AdapterManager:
         if package:
             text += f". It comes with {package}: pip install '{package}'"
         else:
-            from difflib import get_close_matches  # noqa: PLC0415 - only an error needs it
+            from difflib import get_close_matches
 
             close = get_close_matches(name, names, n=1)
             text += f". Did you mean '{close[0]}'?" if close else ""
         if self.broken:
-            text += "; not usable: " + "; ".join(f"{item.distribution} ({item.error})" for item in self.broken)
+            text += "; not usable: " + "; ".join(
+                f"{item.distribution} ({item.error})" for item in self.broken
+            )
         return text
 
 

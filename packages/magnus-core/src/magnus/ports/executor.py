@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping  # noqa: TC003 - pydantic reads the annotations of options when it validates them
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
@@ -84,7 +84,7 @@ class Executor(ABC):
     def capabilities(cls, options: Any) -> ExecutorCapabilities:
         """Say what the executor can do with *options*, without touching any compute."""
 
-    def close(self) -> None:  # noqa: B027 - a default, not an omission
+    def close(self) -> None:
         """Let go of everything. Called once, after the run; nothing is called after it."""
 
 
@@ -99,7 +99,7 @@ class InteractiveExecutor(Executor):
         """How many jobs may be triggered and not yet ended; 1 for an executor that runs steps one after another."""
         return 1
 
-    def prepare_for_graph_execution(  # noqa: B027 - a default, not an omission
+    def prepare_for_graph_execution(
         self, graph: Graph, run_id: str, needs: Sequence[ComputeNeeds]
     ) -> None:
         """Get ready, after every check passed and before the first step.
@@ -113,10 +113,10 @@ class InteractiveExecutor(Executor):
             ServiceError: The compute cannot be used; nothing was started.
         """
 
-    def prepare_for_node_execution(self, job: Job) -> None:  # noqa: B027 - a default, not an omission
+    def prepare_for_node_execution(self, job: Job) -> None:
         """Get ready inside the compute environment, before an attempt. Raises like `prepare_for_graph_execution`."""
 
-    def add_code_identities(self, job: Job) -> list[CodeIdentity]:  # noqa: ARG002 - for those who override
+    def add_code_identities(self, job: Job) -> list[CodeIdentity]:
         """Return the identities of the code that *job* will run, besides the project's own (git), which the core adds."""
         return []
 
@@ -149,7 +149,7 @@ class InteractiveExecutor(Executor):
         """
         raise NotImplementedError
 
-    def stop_jobs(self) -> None:  # noqa: B027 - a default, not an omission
+    def stop_jobs(self) -> None:
         """Stop every job that is still running, with all its processes; called when the run is interrupted."""
 
 

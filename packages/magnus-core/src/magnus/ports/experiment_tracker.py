@@ -43,9 +43,9 @@ class ExperimentTracker(Service):
     def log_parameters(self, run_id: str, tag: str, parameters: Mapping[str, Any]) -> None:
         """Record the parameters that the run started from. Called once, before the first step."""
 
-    def end_run(self, run_id: str, tag: str, *, succeeded: bool) -> None:  # noqa: B027 - a default, not an omission
+    def end_run(self, run_id: str, tag: str, *, succeeded: bool) -> None:
         """Close the run. Called once by the process that traverses the graph; also when nothing was tracked."""
 
-    def client_context(self, run_id: str, tag: str) -> AbstractContextManager[Any]:  # noqa: ARG002 - for those who override
+    def client_context(self, run_id: str, tag: str) -> AbstractContextManager[Any]:
         """Return a context in which the tracker's own client is set up for the run, for use inside a task."""
         return nullcontext()

@@ -21,10 +21,10 @@ class Integration(ABC):
     def validate(self, executor_options: Any, service_options: Any) -> Verdict:
         """Judge the pair. No side effect."""
 
-    def configure_for_traversal(self, executor_options: Any, service_options: Any) -> ComputeNeeds:  # noqa: ARG002
+    def configure_for_traversal(self, executor_options: Any, service_options: Any) -> ComputeNeeds:
         """Return what the compute needs for this service; called where the graph is traversed. By default nothing."""
         return ComputeNeeds()
 
-    def configure_for_execution(self, executor_options: Any, service_options: Any) -> Any:  # noqa: ARG002
+    def configure_for_execution(self, executor_options: Any, service_options: Any) -> Any:
         """Return the service's options as they must look inside the compute environment. By default unchanged."""
         return service_options

@@ -28,7 +28,7 @@ class Secrets(Service):
         Raises:
             ServiceError: It cannot; the default.
         """
-        from magnus.errors import ServiceError  # noqa: PLC0415 - only a failure needs it
+        from magnus.errors import ServiceError
 
         message = f"{type(self).__name__} cannot list its secrets; ask for one by name"
         raise ServiceError(message)

@@ -92,7 +92,7 @@ class TaskType(ABC):
     Options: ClassVar[type[Any]] = NoOptions
     """What `command_config` may hold."""
 
-    def find_problem(self, command: str) -> str | None:  # noqa: ARG002 - for those who override
+    def find_problem(self, command: str) -> str | None:
         """Return what is wrong with *command*, without running or importing anything; None if nothing is."""
         return None
 

@@ -120,7 +120,7 @@ class Task(Node):
 
     type = "task"
 
-    def __init__(  # noqa: PLR0913 - the keys of a task
+    def __init__(
         self,
         name: str,
         command: Callable[..., Any] | str | os.PathLike[str],

@@ -13,7 +13,8 @@ from magnus.plugins.discovery import find_plugins
 from magnus.plugins.manager import AdapterManager
 from magnus.sdk.nodes import plain
 from magnus.sdk.reporter import LoggingReporter
-from magnus.usecases.execute import Request, execute_pipeline
+from magnus.usecases.execute import execute_pipeline
+from magnus.usecases.outcome import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable

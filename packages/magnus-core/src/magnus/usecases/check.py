@@ -13,7 +13,8 @@ from magnus.engine.integration import Finding, refusals
 from magnus.errors import ConfigurationError, InputError, Problem
 from magnus.plugins.discovery import find_plugins
 from magnus.plugins.manager import AdapterManager
-from magnus.usecases.execute import Request, check_request, read_parameters
+from magnus.usecases.execute import check_request, read_parameters
+from magnus.usecases.outcome import Request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -65,7 +66,7 @@ def check(request: Request, environ: Mapping[str, str]) -> CheckReport:
 
 
 def load_checked(request: Request, environ: Mapping[str, str]) -> Checked:
-    """Load pipeline, configuration and parameters of *request*, and check all that can be known of them; raises like `check`."""
+    """Load pipeline, configuration and parameters of *request* and check all that can be known; raises like `check`."""
     adapters = AdapterManager(find_plugins())
     pipeline = load_pipeline(request.pipeline_file or "pipeline.yaml", environ=environ, adapters=adapters)
     config = load_config(request.config_file, environ=environ, adapters=adapters, pipeline_blocks=pipeline.blocks)

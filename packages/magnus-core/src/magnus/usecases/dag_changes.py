@@ -37,5 +37,7 @@ def _work(dag: Mapping[str, Any]) -> dict[str, str]:
                 pending.append((f"{prefix}{name}.*.", definition["branch"]))
             if "dag" in definition:
                 pending.append((f"{prefix}{name}.dag.", definition["dag"]))
-            pending.extend((f"{prefix}{name}.{key}.", inner) for key, inner in definition.get("branches", {}).items())
+            pending.extend(
+                (f"{prefix}{name}.{key}.", inner) for key, inner in definition.get("branches", {}).items()
+            )
     return found

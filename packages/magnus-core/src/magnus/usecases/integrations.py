@@ -86,7 +86,7 @@ def _load(adapters: AdapterManager, port: str, unusable: list[Unusable]) -> list
             loaded.append(_Adapter(name, options, adapter.capabilities(options)))
         except MagnusError as error:
             unusable.append(Unusable(port, name, str(error)))
-        except Exception as error:  # noqa: BLE001 - an adapter is someone else's code: it may fail in any way
+        except Exception as error:
             text = f"its capabilities cannot be told: {type(error).__name__}: {error}; report this to its authors"
             unusable.append(Unusable(port, name, text))
     return loaded
@@ -107,7 +107,7 @@ def _stand_in(options_class: type[Any]) -> Any:
     from dataclasses import MISSING, fields, is_dataclass
 
     if not is_dataclass(options_class):
-        return options_class.model_construct()  # type: ignore[attr-defined]
+        return options_class.model_construct()
     required = [
         field.name for field in fields(options_class) if field.default is MISSING and field.default_factory is MISSING
     ]
@@ -123,7 +123,7 @@ def _judge(
         offer = adapters.integrations().get((executor.name, kind, service.name))
         rule = adapters.load_integration(offer)() if offer else None
         verdict = judge_pair(executor_can, service_can, kind, rule, (executor.options, service.options))
-    except Exception as error:  # noqa: BLE001 - a rule is someone else's code: it may fail in any way
+    except Exception as error:
         text = str(error) if isinstance(error, MagnusError) else f"{type(error).__name__}: {error}"
         problem = Unusable("integration", f"{executor.name} x {kind} {service.name}", text)
         if problem not in unusable:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from magnus.domain.names import branch_name, step_name
 from magnus.engine.masking import mask_config
 from magnus.usecases.check import load_checked
-from magnus.usecases.continued import load_rerun
+from magnus.usecases.continued import load_continued
 from magnus.usecases.opening import open_run_log_store
 from magnus.usecases.skipping import ANY_ITEM, Decision, foretell
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from magnus.domain.graph import Graph
     from magnus.domain.nodes import Node
     from magnus.usecases.check import Checked
-    from magnus.usecases.execute import Request
+    from magnus.usecases.outcome import Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def make_plan(request: Request, environ: Mapping[str, str]) -> Plan:
         return Plan(nodes)
     with open_run_log_store(checked.setup) as store:
         explicit = frozenset(checked.values)
-        rerun, old_values, changes = load_rerun(store, request.use_cached, checked.graph, explicit)
+        rerun, old_values, changes, _ = load_continued(store, request.use_cached, checked.graph, explicit)
         decisions = foretell(checked.graph, rerun, {**old_values, **checked.values})
     return Plan([replace(node, decisions=decisions.get(node.step, ())) for node in nodes], changes)
 
@@ -123,7 +123,7 @@ def _walk(graph: Graph) -> Iterator[tuple[str, Node, list[Way]]]:
             continue
         step = step_name(branch, node.name)
         yield step, node, ways.get(node.name, [])
-        for name, inner in reversed(node.branches.items()):
+        for name, inner in reversed(list(node.branches.items())):
             key = ANY_ITEM if node.map is not None else name
             pending.append((branch_name(step, key), iter(inner.nodes.values()), _ways(inner)))
 

@@ -39,4 +39,6 @@ def read_definition(
         except ConfigurationError as second:
             raise DefinitionError([*error.problems, *second.problems]) from error
         raise
-    return pipeline, load_config(config_file, environ=environ, adapters=adapters, pipeline_blocks=pipeline.blocks)
+    return pipeline, load_config(
+        config_file, environ=environ, adapters=adapters, pipeline_blocks=pipeline.blocks
+    )

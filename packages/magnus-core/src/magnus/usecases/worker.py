@@ -25,9 +25,10 @@ from magnus.plugins.manager import AdapterManager
 if TYPE_CHECKING:
     from magnus.usecases.worker_preamble import WorkerPreamble
 
+
 def serve(connection: Connection) -> None:
     """Run jobs from *connection* until it is closed."""
-    preamble: WorkerPreamble = pickle.loads(connection.recv_bytes())  # noqa: S301 - from the process that started us
+    preamble: WorkerPreamble = pickle.loads(connection.recv_bytes())
     sys.path[:] = preamble.search_path
     masker = Masker()
     for secret in preamble.secrets:

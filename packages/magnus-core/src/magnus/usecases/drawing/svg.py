@@ -38,8 +38,7 @@ def to_svg(graph: Graph) -> str:
     left = (width - picture.width) / 2
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" '
-            f'width="{width:.0f}" height="{height:.0f}" role="img" class="magnus">',
+            _opening(width, height),
             f"<title>{title}</title>",
             f"<style>{STYLE}</style>",
             _arrow(SUCCEEDS),
@@ -50,6 +49,13 @@ def to_svg(graph: Graph) -> str:
             "</svg>",
             "",
         ]
+    )
+
+
+def _opening(width: float, height: float) -> str:
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" '
+        f'width="{width:.0f}" height="{height:.0f}" role="img" class="magnus">'
     )
 
 

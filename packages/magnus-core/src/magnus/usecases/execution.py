@@ -1,0 +1,185 @@
+"""One run, from its first record to its last."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from magnus.bootstrap import open_run
+from magnus.definition.variables import PREFIX
+from magnus.domain.run_log import RunLog, Status
+from magnus.engine.interrupt import StopRun
+from magnus.engine.masking import Masker, mask_config
+from magnus.engine.recorder import read_run_log
+from magnus.engine.traversal import Traversal
+from magnus.errors import InterruptedRunError, ServiceError
+from magnus.usecases.outcome import Outcome
+from magnus.usecases.run_ids import new_run_id
+from magnus.usecases.worker_preamble import WORKER_COMMAND, WorkerPreamble
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from magnus.bootstrap import Run, Setup
+    from magnus.domain.graph import Graph
+    from magnus.domain.parameters import Values
+    from magnus.engine.code_identity import CodeIdentities
+    from magnus.engine.context import Services
+    from magnus.engine.reporting import Reporter
+    from magnus.engine.step import StepRunner
+    from magnus.engine.terminal import Terminal
+    from magnus.ports.executor import InteractiveExecutor
+    from magnus.usecases.continued import Continued
+    from magnus.usecases.outcome import Request
+
+
+class Execution:
+    """A checked pipeline that is about to run."""
+
+    def __init__(
+        self,
+        setup: Setup,
+        graph: Graph,
+        request: Request,
+        executor: InteractiveExecutor,
+        services: Services,
+        continued: Continued | None,
+        environ: Mapping[str, str],
+    ) -> None:
+        """Take what was decided; nothing is made yet."""
+        self._setup = setup
+        self._graph = graph
+        self._request = request
+        self._executor = executor
+        self._services = services
+        self._continued = continued
+        self._described, credentials = mask_config(setup.described(), _variables(environ))
+        self._masker = Masker(credentials)
+        self._run_id = request.run_id or new_run_id()
+
+    def run(
+        self, values: Values, identities: CodeIdentities, terminal: Terminal, reporter: Reporter
+    ) -> Outcome:
+        """Run the pipeline with the parameters that the user gave.
+
+        Raises:
+            RunLogExistsError: The run id is taken; nothing was changed.
+            ServiceError: A service failed; the run log says so, if it still can.
+            InterruptedRunError: A signal ended the run.
+        """
+        run = open_run(
+            self._setup,
+            run_id=self._run_id,
+            tag=self._request.tag,
+            terminal=terminal,
+            reporter=reporter,
+            masker=self._masker,
+            code_identities=identities.get(),
+            services=self._services,
+            executor=self._executor,
+            worker_command=WORKER_COMMAND,
+            worker_preamble=self._preamble,
+            node_command=self._node_command(),
+        )
+        try:
+            if self._continued is not None:
+                values = {**self._continued.parameters, **values}
+            values = {name: run.context.recorder.mask_value(value) for name, value in values.items()}
+            head = self._begin(run, values)
+            reporter.run_started(head)
+            self._traverse(run, head, values)
+            wanted = self._request.wants_run_log
+            run_log = read_run_log(self._services.run_log_store, self._run_id) if wanted else None
+        finally:
+            run.close()
+        return Outcome(self._run_id, head.status, run_log=run_log)
+
+    def _begin(self, run: Run, values: Values) -> RunLog:
+        """Make the run log first, so that a run id that is taken leaves everything as it was."""
+        head = RunLog(
+            self._run_id,
+            dag_hash=self._graph.hash(),
+            tag=self._request.tag,
+            use_cached=self._continued is not None,
+            original_run_id=self._continued.rerun.original_run_id if self._continued else "",
+            start_time=run.context.clock.timestamp(),
+            run_config={**self._described, "dag": self._graph.definition()},
+        )
+        run.context.recorder.create_run_log(head, values)
+        try:
+            if self._continued is not None:
+                self._continued.bring_files(self._services.catalog, self._run_id)
+            if values:
+                plain = {name: value.decode() for name, value in values.items()}
+                self._services.experiment_tracker.log_parameters(self._run_id, head.tag, plain)
+            self._executor.prepare_for_graph_execution(self._graph, self._run_id, self._setup.compute_needs())
+        except BaseException as error:
+            head.message = f"not started: {error}"
+            self._close(run, head, values)
+            raise
+        return head
+
+    def _traverse(self, run: Run, head: RunLog, values: Values) -> None:
+        """Walk the graph, and close the run log whatever happens."""
+        traversal = Traversal(
+            run.context,
+            run.step_runner,
+            dict(values),
+            rerun=self._continued.rerun if self._continued else None,
+            single_step=self._request.single_step,
+        )
+        stopped: StopRun | None = None
+        run.context.interrupts.install(self._graph.max_time_seconds)
+        try:
+            head.status = traversal.execute_graph(self._graph)
+        except StopRun as stop:
+            stopped = stop
+            head.status, head.message = Status.FAIL, stop.reason
+        except BaseException as error:
+            head.message = f"{type(error).__name__}: {error}"
+            self._close(run, head, traversal.parameters)
+            raise
+        finally:
+            run.context.interrupts.uninstall()
+        head.end_time = run.context.clock.timestamp()
+        run.context.recorder.set_run_log(head, traversal.parameters)
+        succeeded = head.status is Status.SUCCESS
+        self._services.experiment_tracker.end_run(self._run_id, head.tag, succeeded=succeeded)
+        run.context.reporter.run_ended(head)
+        if stopped is not None and stopped.interrupted:
+            message = (
+                f"run '{self._run_id}' was {stopped.reason}; continue it with --use-cached {self._run_id}"
+            )
+            raise InterruptedRunError(message)
+
+    def _close(self, run: Run, head: RunLog, values: Values) -> None:
+        """Record that the run ended with an error that is on its way to the user."""
+        head.status, head.end_time = Status.FAIL, run.context.clock.timestamp()
+        with suppress(ServiceError):  # the store may be what failed; the first error is the one to tell
+            run.context.recorder.set_run_log(head, values)
+
+    def _preamble(self, runner: StepRunner) -> bytes:
+        import pickle
+
+        preamble = WorkerPreamble(
+            config=self._setup.config,
+            run_id=self._run_id,
+            tag=self._request.tag,
+            scratch=str(runner.scratch),
+            secrets=tuple(self._masker.secrets),
+            search_path=tuple(sys.path),
+        )
+        return pickle.dumps(preamble)
+
+    def _node_command(self) -> tuple[str, ...]:
+        """Return the start of the command line that runs one node of this run in a process of its own."""
+        command = ["magnus", "execute_single_node", "--file", self._request.pipeline_file or "pipeline.yaml"]
+        if self._request.config_file is not None:
+            command += ["--config-file", self._request.config_file]
+        return tuple(command)
+
+
+def _variables(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that the files may have used, credentials among them."""
+    return {name.removeprefix(PREFIX): value for name, value in environ.items() if name.startswith(PREFIX)}
