@@ -37,7 +37,7 @@ class Project:
         path.write_text(text, encoding="utf-8")
         return path
 
-    def use_workers(self, enable_parallel: bool, **blocks: Mapping[str, Any]) -> None:  # noqa: FBT001 - its one argument
+    def configure(self, *, enable_parallel: bool, **blocks: Mapping[str, Any]) -> None:
         """Write `config.yaml`: the local executor, with branches in worker processes or not, and other *blocks*."""
         self.write(
             "config.yaml",
@@ -50,19 +50,22 @@ class Project:
         return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
 
     def environment(self, **variables: str) -> dict[str, str]:
-        """Return the environment for a command: this one without any of magnus, *variables* over it."""
+        """Return the environment for a command: this one without any of magnus, this Python first, *variables* over it."""
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("MAGNUS_")}
-        return inherited | {"NO_COLOR": "1", MARK: str(self.folder)} | variables
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        return inherited | {"PATH": path, "NO_COLOR": "1", MARK: str(self.folder)} | variables
 
-    def start(self, *arguments: str, **variables: str) -> subprocess.Popen[bytes]:
-        """Start `magnus` with *arguments*; the caller waits for it."""
+    def start(
+        self, *arguments: str, streams: tuple[int, int] = (subprocess.PIPE, subprocess.PIPE), **variables: str
+    ) -> subprocess.Popen[bytes]:
+        """Start `magnus` with *arguments*, *streams* as its stdout and stderr; the caller waits for it."""
         return subprocess.Popen(
             [sys.executable, "-m", "magnus", *arguments],
             cwd=self.folder,
             env=self.environment(**variables),
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdout=streams[0],
+            stderr=streams[1],
         )
 
     def magnus(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -220,7 +220,7 @@ class TestRerun:
     def test_one_failed_branch_makes_no_sibling_run_again(self, project: Project, is_parallel: bool) -> None:
         """Of both composites only what had not succeeded runs, and what comes after it."""
         self.composite(project)
-        project.use_workers(is_parallel)
+        project.configure(enable_parallel=is_parallel)
         project.execute("-p", "parameters.yaml", "-c", "config.yaml", "--run-id", "one", expect=1)
         every = {"first", "a.one", "a.two", "b.one", "b.two", "c.one", "c.two", "map 1", "map 2", "map 3"}
         assert sorted(project.lines("ran")) == sorted(every)
@@ -438,7 +438,7 @@ class TestEnvironment:
             )
         else:
             pipeline(project, steps)
-        project.use_workers(is_parallel)
+        project.configure(enable_parallel=is_parallel)
         log = project.execute("-c", "config.yaml", KEEP="kept", CHANGED="before", MAGNUS_PRM_given="1")
         first, last = (json.loads(line) for line in project.lines("seen.jsonl"))
         return log, first, last
@@ -536,7 +536,7 @@ class TestAttempts:
         project.write(
             "pipeline.yaml", {"dag": chain({"split": {"type": "parallel", "branches": {"one": inner}}})}
         )
-        project.use_workers(is_parallel)
+        project.configure(enable_parallel=is_parallel)
         log = project.execute("-c", "config.yaml", MAGNUS_PRM_rate="7")
         step = steps_of(log)["split.one.flaky"]
         assert [(item["attempt_number"], item["status"]) for item in step["attempts"]] == [
@@ -601,7 +601,7 @@ class TestAttempts:
                 )
             },
         )
-        project.use_workers(is_parallel)
+        project.configure(enable_parallel=is_parallel)
         log = project.execute("-c", "config.yaml", expect=int(status == "FAIL"))
         assert log["status"] == status
         step = steps_of(log)["split.one.leave"]
@@ -732,7 +732,7 @@ class TestGraphs:
             for name in ("one", "two", "six")
         }
         pipeline(project, {"split": {"type": "parallel", "branches": branches}})
-        project.use_workers(is_parallel)
+        project.configure(enable_parallel=is_parallel)
         log = project.execute("-c", "config.yaml", "--run-id", "one")
         for name in branches:
             assert steps_of(log)[f"split.{name}.train"]["status"] == "SUCCESS"
@@ -764,7 +764,7 @@ class TestGraphs:
         pipeline(
             project, {"each": {"type": "map", "iterate_on": "items", "iterate_as": "item", "branch": branch}}
         )
-        project.use_workers(is_parallel)
+        project.configure(enable_parallel=is_parallel)
         log = project.execute("-c", "config.yaml", "-p", "parameters.yaml")
         assert [taken["value"] for taken in log["parameters"]["taken"]] == items
         assert len(log["steps"]["each"]["branches"]) == len(items)
