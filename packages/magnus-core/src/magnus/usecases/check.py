@@ -14,13 +14,13 @@ from magnus.errors import ConfigurationError, InputError, Problem
 from magnus.plugins.discovery import find_plugins
 from magnus.plugins.manager import AdapterManager
 from magnus.usecases.execute import check_request, read_parameters
-from magnus.usecases.outcome import Request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from magnus.domain.graph import Graph
     from magnus.domain.parameters import Values
+    from magnus.usecases.outcome import Request
 
 
 @dataclass(frozen=True, slots=True)
