@@ -1,0 +1,37 @@
+"""`magnus execute_single_node`."""
+
+from __future__ import annotations
+
+import typer
+
+from magnus.cli.inside import Definition, GivenRunId, MapVariable, StepName
+from magnus.cli.options import ConfigFile, Level, LogLevel, ParametersFile, Tag
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def execute_single_node(  # noqa: PLR0917 - typer calls it by keyword
+    step_name: StepName,
+    run_id: GivenRunId,
+    file: Definition = None,
+    config_file: ConfigFile = None,
+    parameters_file: ParametersFile = None,
+    map_variable: MapVariable = None,
+    tag: Tag = "",
+    log_level: Level = LogLevel.INFO,
+) -> None:
+    """Run one attempt of one node of a run; success and fail nodes close their branch, or the run.
+
+    Exits with 1 if the attempt failed, and at the fail node that closes the whole run. A step that has ended is not run
+    again: the exit code tells how it had ended.
+    """
+    from magnus.cli.inside import take_part
+    from magnus.domain.run_log import Status
+    from magnus.usecases.inside_run import Part
+    from magnus.usecases.node_address import read_map_variable
+    from magnus.usecases.single_node import execute_single_node as work
+
+    part = Part(run_id, step_name, file, config_file, parameters_file, read_map_variable(map_variable), tag)
+    if take_part(work, part, log_level) is Status.FAIL:
+        raise typer.Exit(1)

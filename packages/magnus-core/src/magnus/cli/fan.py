@@ -1,0 +1,56 @@
+"""`magnus fan`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from magnus.cli.inside import Definition, GivenRunId, MapVariable, StepName
+from magnus.cli.options import ConfigFile, Level, LogLevel, ParametersFile, Tag
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
+
+
+class Mode(StrEnum):
+    """Which end of a composite node."""
+
+    OUT = "out"
+    IN = "in"
+
+
+@app.command()
+def fan(  # noqa: PLR0917 - typer calls it by keyword
+    step_name: StepName,
+    run_id: GivenRunId,
+    mode: Annotated[Mode, typer.Option("--mode", "-m", help="`out` opens the branches, `in` joins them.")],
+    file: Definition = None,
+    config_file: ConfigFile = None,
+    parameters_file: ParametersFile = None,
+    map_variable: MapVariable = None,
+    tag: Tag = "",
+    log_level: Level = LogLevel.INFO,
+) -> None:
+    """Open the branches of a composite node, or join them when all have ended.
+
+    `out` prints the items of a map, or the names of other branches, as a JSON list on stdout. Exits with 1 if the step
+    failed: at `out` because its branches cannot be told, at `in` because one of them failed.
+    """
+    import json
+    import sys
+
+    from magnus.cli.inside import take_part
+    from magnus.domain.run_log import Status
+    from magnus.usecases.branches import fan_in, fan_out
+    from magnus.usecases.inside_run import Part
+    from magnus.usecases.node_address import read_map_variable
+
+    part = Part(run_id, step_name, file, config_file, parameters_file, read_map_variable(map_variable), tag)
+    if mode is Mode.IN:
+        status = take_part(fan_in, part, log_level)
+    else:
+        status, branches = take_part(fan_out, part, log_level)
+        sys.stdout.write(json.dumps(branches, ensure_ascii=False) + "\n")
+    if status is Status.FAIL:
+        raise typer.Exit(1)

@@ -1,0 +1,196 @@
+"""Opens, walks and joins the branches of a composite node, each in a process of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from magnus.domain.names import branch_name, step_name
+from magnus.domain.run_log import BranchLog, Status
+from magnus.engine.composite import failure_of, open_branch, record_join
+from magnus.engine.in_process import InProcessExecutor
+from magnus.engine.interrupt import StopRun
+from magnus.engine.scope import Scope
+from magnus.engine.traversal import Traversal, next_node_name
+from magnus.errors import ConfigurationError, ExecutionError, InterruptedRunError
+from magnus.ports.executor import InteractiveExecutor
+from magnus.ports.node_type import Role
+from magnus.usecases.inside_run import inside_run
+from magnus.usecases.node_address import find_branch, find_node
+from magnus.usecases.single_node import (
+    begin_step,
+    check_branch_is_open,
+    check_run_is_open,
+    end_step,
+    read_branch,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from magnus.domain.graph import Graph
+    from magnus.domain.parameters import Values
+    from magnus.domain.run_log import StepLog
+    from magnus.engine.context import RunContext
+    from magnus.engine.reporting import Reporter
+    from magnus.engine.terminal import Terminal
+    from magnus.usecases.inside_run import InsideRun, Part
+    from magnus.usecases.node_address import Address, Branch
+
+
+class FannedOut(NamedTuple):
+    """What came of opening branches.
+
+    Attributes:
+        status: FAIL if the branches cannot be told; the step has failed then.
+        branches: The items of a map, or the names of other branches, in declared order.
+    """
+
+    status: Status
+    branches: list[Any]
+
+
+def fan_out(part: Part, environ: Mapping[str, str], terminal: Terminal, reporter: Reporter) -> FannedOut:
+    """Open the branches of a composite step; asked again, it opens those that are not open yet.
+
+    Raises:
+        MagnusError: Something in the input is wrong, or a service failed.
+    """
+    with inside_run(part, environ, terminal, reporter) as inside:
+        address, scope = _composite(inside, part)
+        context = inside.run.context
+        step = context.recorder.get_step_log(address.name)
+        if step is None:
+            check_run_is_open(inside)
+            step = begin_step(context, address)
+            context.recorder.add_step_log(step)
+        try:
+            branches = context.types.node_type(address.node.type).fan_out(address.node, scope.values)
+        except ExecutionError as error:
+            step.message = str(error)
+            return FannedOut(end_step(context, step, Status.FAIL), [])
+        for name, _, item in branches:
+            internal_name = branch_name(address.name, name)
+            if read_branch(context, internal_name) is None:
+                open_branch(context.recorder, internal_name, scope, item)
+        return FannedOut(Status.SUCCESS, [name if item is None else item[1] for name, _, item in branches])
+
+
+def fan_in(part: Part, environ: Mapping[str, str], terminal: Terminal, reporter: Reporter) -> Status:
+    """Join the branches of a composite step: fail if one did not succeed, else hand on what they set.
+
+    Raises:
+        MagnusError: Something in the input is wrong, or a service failed.
+    """
+    with inside_run(part, environ, terminal, reporter) as inside:
+        address, scope = _composite(inside, part)
+        context = inside.run.context
+        step = context.recorder.get_step_log(address.name)
+        if step is None:
+            raise ConfigurationError(
+                f"the branches of '{address.name}' were not opened; `magnus fan --mode out` does"
+            )
+        if step.status.has_ended:
+            return step.status
+        node_type = context.types.node_type(address.node.type)
+        branches = node_type.fan_out(address.node, scope.values)
+        failed = _failed(context, address, [name for name, _, _ in branches])
+        if failed:
+            step.message = failure_of(failed)
+            return end_step(context, step, Status.FAIL)
+        outputs = [
+            (name, _walked(context, branch_name(address.name, name), graph).outputs)
+            for name, graph, _ in branches
+        ]
+        merged, notes = node_type.fan_in(address.node, outputs)
+        for note in notes:
+            reporter.warning(f"step '{step.internal_name}': {note}")
+        step.message = "; ".join(notes)
+        record_join(context.recorder, step, address.branch.name, scope, merged)
+        reporter.step_ended(step)
+        return Status.SUCCESS
+
+
+def execute_single_branch(
+    part: Part, environ: Mapping[str, str], terminal: Terminal, reporter: Reporter
+) -> Status:
+    """Walk one branch, which was opened, to its end; asked again for one that has ended, it runs nothing.
+
+    What had ended in the branch before, in a process that was killed, is not run again.
+
+    Raises:
+        MagnusError: Something in the input is wrong, a service failed, or the run was interrupted.
+    """
+    with inside_run(part, environ, terminal, reporter) as inside:
+        branch = find_branch(inside.graph, part.name, part.map_variable)
+        context = inside.run.context
+        check_branch_is_open(context, branch)
+        status = read_branch(context, branch.name)
+        if status is not None and status.has_ended:
+            return status
+        check_run_is_open(inside)
+        return _walk(inside, branch)
+
+
+def _walk(inside: InsideRun, branch: Branch) -> Status:
+    context = inside.run.context
+    if not isinstance(context.executor, InteractiveExecutor):
+        context = context._replace(executor=InProcessExecutor())
+    values = context.recorder.get_parameters(branch.name)
+    context.recorder.adopt(values.values())
+    start_at = _walked(context, branch.name, branch.graph).next_node
+    traversal = Traversal(context, inside.run.step_runner, values)
+    try:
+        return traversal.execute_branch(branch.graph, branch.name, branch.map_variable, start_at)
+    except StopRun as stop:
+        raise InterruptedRunError(f"the branch '{branch.name}' was {stop.reason}") from stop
+
+
+def _composite(inside: InsideRun, part: Part) -> tuple[Address, Scope]:
+    """Return the composite node of *part*, and the parameters that it stands in."""
+    address = find_node(inside.graph, part.name, part.map_variable)
+    context = inside.run.context
+    if context.types.node_type(address.node.type).role is not Role.COMPOSITE:
+        raise ConfigurationError(
+            f"the step '{address.name}' is of type '{address.node.type}' and has no branches"
+        )
+    check_branch_is_open(context, address.branch)
+    values = context.recorder.get_parameters(address.branch.name)
+    context.recorder.adopt(values.values())
+    return address, Scope(values)
+
+
+def _failed(context: RunContext, address: Address, names: Sequence[str]) -> list[str]:
+    """Return the branches that did not succeed; one that nobody will close any more is closed as failed."""
+    failed = []
+    for name in names:
+        internal_name = branch_name(address.name, name)
+        status = read_branch(context, internal_name)
+        if status is not Status.SUCCESS:
+            failed.append(name)
+        if status is None or not status.has_ended:
+            context.recorder.add_branch_log(BranchLog(internal_name, Status.FAIL))
+    return failed
+
+
+class _Walked(NamedTuple):
+    """How far a branch was walked: what its steps set, later ones over earlier ones, and the node that comes next."""
+
+    outputs: Values
+    next_node: str
+
+
+def _walked(context: RunContext, branch: str, graph: Graph) -> _Walked:
+    """Follow the steps of a branch that have ended, in the order in which they ran."""
+    outputs: Values = {}
+    name = graph.start_at
+    while True:
+        node = graph.get_node_by_name(name)
+        step: StepLog | None = (
+            None if node.is_terminal else context.recorder.get_step_log(step_name(branch, name))
+        )
+        if step is None or not step.status.has_ended:
+            context.recorder.adopt(outputs.values())
+            return _Walked(outputs, name)
+        if step.status is Status.SUCCESS:
+            outputs.update(context.recorder.resolve(step.output_parameters))
+        name = next_node_name(node, graph, step.status)

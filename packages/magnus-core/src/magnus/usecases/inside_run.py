@@ -1,0 +1,164 @@
+"""Takes part in a run that others traverse: opens it where a node of it runs, or begins it with its first node."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from magnus.bootstrap import Setup, open_run
+from magnus.definition.config import load_config
+from magnus.definition.pipeline import build_graph
+from magnus.definition.variables import PREFIX
+from magnus.domain.names import run_id_problem
+from magnus.domain.run_log import RunLog
+from magnus.engine.code_identity import CodeIdentities
+from magnus.engine.masking import Masker, mask_config
+from magnus.engine.recorder import read_head
+from magnus.errors import ConfigurationError, RunLogExistsError, RunLogNotFoundError
+from magnus.plugins.discovery import find_plugins
+from magnus.plugins.manager import AdapterManager
+from magnus.usecases.execute import read_parameters
+from magnus.usecases.outcome import Request
+from magnus.usecases.reading import read_definition
+from magnus.usecases.worker_preamble import WORKER_COMMAND
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from magnus.bootstrap import Run
+    from magnus.domain.graph import Graph
+    from magnus.engine.context import Services
+    from magnus.engine.reporting import Reporter
+    from magnus.engine.terminal import Terminal
+
+
+class Part(NamedTuple):
+    """What is to be done in a run.
+
+    Attributes:
+        run_id: The run.
+        name: The internal name of a step or branch.
+        pipeline_file: The definition; None to take it from the run log.
+        config_file: The configuration; None for the usual places.
+        parameters_file: What the run starts from, if it does not exist yet.
+        map_variable: The items of the maps around the node, outermost first; None to take them from *name*.
+        tag: The user's mark, if the run does not exist yet.
+    """
+
+    run_id: str
+    name: str
+    pipeline_file: str | None = None
+    config_file: str | None = None
+    parameters_file: str | None = None
+    map_variable: Mapping[str, Any] | None = None
+    tag: str = ""
+
+
+class InsideRun(NamedTuple):
+    """A run from the inside.
+
+    Attributes:
+        graph: Its outermost graph.
+        head: The head of its log, as it was when the run was opened here.
+        run: What runs steps of it.
+    """
+
+    graph: Graph
+    head: RunLog
+    run: Run
+
+
+@contextmanager
+def inside_run(
+    part: Part, environ: Mapping[str, str], terminal: Terminal, reporter: Reporter
+) -> Iterator[InsideRun]:
+    """Open the run of *part*, which begins if it does not exist; checks again what was checked before the first step.
+
+    Raises:
+        MagnusError: Something in the input is wrong, or a service failed.
+    """
+    if problem := run_id_problem(part.run_id):
+        raise ConfigurationError(problem)
+    identities = CodeIdentities()
+    adapters = AdapterManager(find_plugins())
+    graph: Graph | None = None
+    if part.pipeline_file is None:
+        setup = Setup(load_config(part.config_file, environ=environ, adapters=adapters), adapters)
+    else:
+        pipeline, config = read_definition(part.pipeline_file, part.config_file, environ, adapters)
+        graph, setup = pipeline.graph, Setup(config, adapters)
+    services = setup.build_services(inside_compute=True)
+    try:
+        graph = graph or _recorded_graph(services, part.run_id, adapters)
+        setup.node_options().check(graph)
+        setup.refuse(graph, strict=False)
+        masker = Masker()
+        variables = {
+            key.removeprefix(PREFIX): value for key, value in environ.items() if key.startswith(PREFIX)
+        }
+        described, credentials = mask_config(setup.described(), variables)
+        for credential in credentials:
+            masker.add(credential)
+    except BaseException:
+        services.close()
+        raise
+    run = open_run(
+        setup,
+        run_id=part.run_id,
+        tag=part.tag,
+        terminal=terminal,
+        reporter=reporter,
+        masker=masker,
+        code_identities=identities.get(),
+        services=services,
+        worker_command=WORKER_COMMAND,
+    )
+    try:
+        run_config = {**described, "dag": graph.definition()}
+        head = _join_or_begin(run, graph, part, environ, run_config)
+        if head.dag_hash != graph.hash():
+            reporter.warning(f"the dag is not the one that run '{part.run_id}' began with")
+        run.context.interrupts.install()
+        try:
+            yield InsideRun(graph, head, run)
+        finally:
+            run.context.interrupts.uninstall()
+    finally:
+        run.close()
+
+
+def _recorded_graph(services: Services, run_id: str, adapters: AdapterManager) -> Graph:
+    try:
+        head = read_head(services.run_log_store, run_id)
+    except RunLogNotFoundError as error:
+        message = f"{error}; name the pipeline file by -f to begin it"
+        raise RunLogNotFoundError(message) from error
+    return build_graph(head.run_config["dag"], adapters=adapters)
+
+
+def _join_or_begin(
+    run: Run, graph: Graph, part: Part, environ: Mapping[str, str], run_config: dict[str, Any]
+) -> RunLog:
+    """Return the head of the run's log; of several processes that begin the run at the same time, one makes it."""
+    recorder = run.context.recorder
+    try:
+        return recorder.get_run_log()
+    except RunLogNotFoundError:
+        values = read_parameters(Request(parameters_file=part.parameters_file), environ)
+        head = RunLog(
+            part.run_id,
+            dag_hash=graph.hash(),
+            tag=part.tag,
+            start_time=run.context.clock.timestamp(),
+            run_config=run_config,
+        )
+        masked = {name: recorder.mask_value(value) for name, value in values.items()}
+        try:
+            recorder.create_run_log(head, masked)
+        except RunLogExistsError:
+            return recorder.get_run_log()
+        if masked:
+            plain = {name: value.decode() for name, value in masked.items()}
+            run.context.services.experiment_tracker.log_parameters(part.run_id, part.tag, plain)
+        run.context.reporter.run_started(head)
+        return head
