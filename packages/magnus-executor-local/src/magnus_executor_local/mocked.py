@@ -44,7 +44,7 @@ class MockedExecutor(InteractiveExecutor):
     @classmethod
     def capabilities(cls, options: Any) -> ExecutorCapabilities:
         """See the port."""
-        return ExecutorCapabilities(placement=Placement.SAME_PROCESS)
+        return ExecutorCapabilities(placement=Placement.SAME_PROCESS, runs_tasks=False)
 
     def prepare_for_graph_execution(self, graph: Graph, run_id: str, needs: Sequence[ComputeNeeds]) -> None:
         """Refuse patches that would silently patch nothing."""

@@ -67,6 +67,7 @@ class ExecutorCapabilities(NamedTuple):
         refused_features: Features that would silently mean something else here, each with the reason and the remedy;
             every feature that is not named is supported.
         task_types: The task types that can run, None for all that are installed.
+        runs_tasks: Whether tasks really run; False for one that only walks the dag.
     """
 
     placement: Placement
@@ -74,6 +75,7 @@ class ExecutorCapabilities(NamedTuple):
     concurrent_branches: bool = False
     refused_features: Mapping[Feature, str] = NOTHING
     task_types: frozenset[str] | None = None
+    runs_tasks: bool = True
 
 
 class ServiceCapabilities(NamedTuple):

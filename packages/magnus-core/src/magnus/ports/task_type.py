@@ -96,6 +96,10 @@ class TaskType(ABC):
         """Return what is wrong with *command*, without running or importing anything; None if nothing is."""
         return None
 
+    def required_parameters(self, command: str) -> list[str]:
+        """Return the parameters without which *command* cannot start, as far as that can be told without running anything."""
+        return []
+
     @abstractmethod
     def run(self, command: str, options: Any, context: TaskContext) -> TaskResult:
         """Run *command* to its end. What it prints is captured by the core, at the level of file descriptors.

@@ -72,7 +72,7 @@ def load_checked(request: Request, environ: Mapping[str, str]) -> Checked:
     config = load_config(request.config_file, environ=environ, adapters=adapters, pipeline_blocks=pipeline.blocks)
     setup = Setup(config, adapters)
     values = read_parameters(request, environ)
-    check_request(request, pipeline.graph, values)
+    check_request(request, pipeline.graph, values, setup)
     setup.node_options().check(pipeline.graph)
     _check_task_options(Toolbox(setup), pipeline.graph)
     used = {name: environ[PREFIX + name] for name in sorted(pipeline.variables | config.variables)}

@@ -7,14 +7,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from magnus.bootstrap import Setup
+from magnus.bootstrap import Setup, Toolbox
 from magnus.definition.parameters_file import load_parameters_file
 from magnus.domain.names import run_id_problem
 from magnus.domain.parameters import Values, encode_all, from_environment
 from magnus.domain.run_log import Status
 from magnus.domain.verdict import Judgement
 from magnus.engine.code_identity import CodeIdentities
-from magnus.errors import ConfigurationError
+from magnus.errors import ConfigurationError, ParametersError, Problem
 from magnus.plugins.discovery import find_plugins
 from magnus.plugins.manager import AdapterManager
 from magnus.ports.executor import InteractiveExecutor, OrchestrationExecutor
@@ -24,10 +24,11 @@ from magnus.usecases.outcome import Outcome, Request
 from magnus.usecases.reading import read_definition
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from magnus.definition.config import Config
     from magnus.domain.graph import Graph
+    from magnus.domain.nodes import Node
     from magnus.engine.reporting import Reporter
     from magnus.engine.terminal import Terminal
 
@@ -59,7 +60,7 @@ def execute_pipeline(
     identities = CodeIdentities()
     setup = Setup(config, adapters)
     values = read_parameters(request, environ)
-    check_request(request, graph, values)
+    check_request(request, graph, values, setup)
     setup.node_options().check(graph)
     findings = setup.refuse(graph, strict=request.strict)
     for finding in findings:
@@ -93,25 +94,52 @@ def read_parameters(request: Request, environ: Mapping[str, str]) -> Values:
     return values | encode_all(from_environment(environ), "environment")
 
 
-def check_request(request: Request, graph: Graph, values: Values) -> None:
-    """Refuse what can be known to be wrong before anything is made."""
+def check_request(request: Request, graph: Graph, values: Values, setup: Setup) -> None:
+    """Refuse what can be known to be wrong before anything is made.
+
+    Raises:
+        ConfigurationError: The run id or the step that was asked for cannot be used.
+        ParametersError: The parameters cannot be what the pipeline needs; holds every mistake.
+    """
     if request.run_id is not None and (problem := run_id_problem(request.run_id)):
         raise ConfigurationError(problem)
     if request.single_step is not None and request.single_step not in graph.nodes:
-        message = (
-            f"no step '{request.single_step}' in the outermost graph; there are {', '.join(graph.nodes)}"
-        )
+        names = ", ".join(graph.nodes)
+        message = f"no step '{request.single_step}' in the outermost graph; there are {names}"
         raise ConfigurationError(message)
-    problems = []
-    for path, node in graph.walk():
-        value = values.get(node.map.iterate_on) if node.map is not None else None
-        if node.map is not None and value is not None and not path and not value.text.startswith("["):
-            place = f"{node.place}: " if node.place else ""
-            problems.append(
-                f"{place}map '{node.name}': the parameter '{node.map.iterate_on}' is no list but {value.text[:40]}; give it a list"
-            )
+    problems = [_problem(node, text) for node in graph.nodes.values() if (text := _map_problem(node, values))]
+    first = graph.nodes[request.single_step or graph.start_at]
+    if request.use_cached is None and setup.executor_capabilities().runs_tasks:
+        problems += [_problem(first, text) for text in _missing_arguments(first, values, setup)]
     if problems:
-        raise ConfigurationError("\n".join(problems))
+        raise ParametersError(problems)
+
+
+def _map_problem(node: Node, values: Values) -> str | None:
+    """Return what is wrong with the parameter of a map, if the user has given it."""
+    value = values.get(node.map.iterate_on) if node.map is not None else None
+    if node.map is None or value is None or value.text.startswith("["):
+        return None
+    name = node.map.iterate_on
+    return f"step '{node.name}': the map needs a list, but the parameter '{name}' is {value.text[:40]}; give it a list"
+
+
+def _missing_arguments(node: Node, values: Values, setup: Setup) -> Iterator[str]:
+    """Yield what the first task needs and nobody gives; of later ones a step before may still set it."""
+    if node.task is None:
+        return
+    required = Toolbox(setup).task_type(node.task.command_type).required_parameters(node.task.command)
+    for name in required:
+        if name not in values:
+            yield (
+                f"step '{node.name}': '{node.task.command}' needs the argument '{name}', it has no default, and no parameter "
+                f"of that name is given; put it in the parameters file, or set MAGNUS_PRM_{name}"
+            )
+
+
+def _problem(node: Node, text: str) -> Problem:
+    place = node.place
+    return Problem(text, place.path, place.line, place.column) if place else Problem(text)
 
 
 def _render(executor: OrchestrationExecutor, graph: Graph, request: Request) -> Outcome:

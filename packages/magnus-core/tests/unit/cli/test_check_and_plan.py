@@ -58,7 +58,7 @@ def test_a_map_over_a_parameter_that_is_no_list_is_found(magnus: Callable[..., S
     (in_copy / "wrong.json").write_text('{"items": 3}')
     said = magnus("check", "-p", "wrong.json")
     assert said.code == 2
-    assert "'items' is no list" in said.err
+    assert "needs a list, but the parameter 'items' is 3" in said.err
 
 
 def test_options_of_a_task_type_are_checked_where_they_stand(magnus: Callable[..., Said], tmp_path: Path) -> None:

@@ -43,6 +43,12 @@ class PythonTask(TaskType):
             return f"'{command}' names no module; write module.function, as in 'my_module.{command}'"
         return None
 
+    def required_parameters(self, command: str) -> list[str]:
+        """Return the arguments without default, read from the function's source."""
+        from magnus.builtin.task_types.signature_in_source import required_arguments
+
+        return required_arguments(command.strip())
+
     def run(self, command: str, options: Any, context: TaskContext) -> TaskResult:
         """Call the function.
 

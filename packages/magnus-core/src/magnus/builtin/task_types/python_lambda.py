@@ -106,6 +106,13 @@ class PythonLambdaTask(TaskType):
             return str(error)
         return None
 
+    def required_parameters(self, command: str) -> list[str]:
+        """Return the arguments without default."""
+        from magnus.builtin.task_types.signature_in_source import required_by
+
+        body = _parse(command).body
+        return required_by(body.args) if isinstance(body, ast.Lambda) else []
+
     def run(self, command: str, options: Any, context: TaskContext) -> TaskResult:
         """Evaluate the expression.
 
