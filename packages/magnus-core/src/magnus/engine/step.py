@@ -44,6 +44,7 @@ class StepRunner:
         self._lent: dict[str, tuple[StepLog, Scope]] = {}
         self._outputs: dict[str, Values] = {}
         self._scratch: Path | None = None
+        self._shares_scratch = False
         self._worker_command = worker_command
         self._worker_preamble = worker_preamble
 
@@ -53,8 +54,8 @@ class StepRunner:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Remove it."""
-        if self._scratch is not None:
+        """Remove it, unless it is that of another process."""
+        if self._scratch is not None and not self._shares_scratch:
             shutil.rmtree(self._scratch, ignore_errors=True)
 
     @property
@@ -82,7 +83,10 @@ class StepRunner:
 
     def share_scratch(self, folder: Path) -> None:
         """Use the folder of the process that traverses, which can then keep the log of a worker that was killed."""
+        if self._scratch is not None:
+            self._scratch.rmdir()
         self._scratch = folder
+        self._shares_scratch = True
 
     def lend(self, job: Job, step: StepLog, scope: Scope) -> None:
         """Have at hand what a job in this process would otherwise read from the run log."""
