@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING
@@ -69,7 +70,7 @@ class WorkerPool:
         while True:
             worker = next((worker for worker in self._workers if worker.job is None), None) or self._start()
             try:
-                worker.connection.send(job)
+                worker.connection.send((self._runner.secrets, job))
             except OSError:  # it died while it had nothing to do: another one takes the job
                 worker.discard()
                 self._workers.remove(worker)
@@ -94,10 +95,8 @@ class WorkerPool:
             worker.kill(signal.SIGTERM)
         until = time.monotonic() + _SECONDS_TO_STOP
         for worker in self._workers:
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 worker.process.wait(max(0.0, until - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                pass
             worker.discard()
         self._workers.clear()
 
@@ -158,10 +157,11 @@ class WorkerPool:
         if job is None:
             return None
         try:
-            status = worker.connection.recv()
+            secrets, status = worker.connection.recv()
         except (EOFError, OSError):
             self._workers.remove(worker)
             return _died(job, worker.discard())
+        self._runner.learn_secrets(secrets)
         if status is Status.PROCESSING:  # it has begun: starting the worker does not count against the step
             if job.timeout_seconds is not None:
                 worker.deadline = time.monotonic() + job.timeout_seconds

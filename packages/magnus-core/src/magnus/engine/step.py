@@ -19,7 +19,7 @@ from magnus.ports.executor import InteractiveExecutor
 from magnus.ports.task_type import TaskResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from magnus.domain.jobs import Job
     from magnus.domain.nodes import Node
@@ -67,6 +67,16 @@ class StepRunner:
     def worker_preamble(self) -> bytes:
         """See the port."""
         return self._worker_preamble()
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """See the port."""
+        return self._context.masker.secrets
+
+    def learn_secrets(self, secrets: Iterable[str]) -> None:
+        """See the port."""
+        for secret in secrets:
+            self._context.masker.add(secret)
 
     @property
     def output_descriptors(self) -> tuple[int, int]:
@@ -141,7 +151,7 @@ def execute_node(
         with context.interrupts.deliver():
             outputs = _run(context, job, step, session)
         attempt.status = Status.SUCCESS
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - user code: SystemExit and KeyboardInterrupt end the task, not the run
         failure = describe_failure(error, context.masker)
         stopped = failure.stop
         outputs = {}
@@ -205,7 +215,7 @@ def _keep_log(context: RunContext, job: Job, step: StepLog, path: Path) -> None:
     path.replace(target)
     try:
         entries = context.services.catalog.put(context.run_id, path.with_name("log"), [name])
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - an adapter's own, too
         context.reporter.warning(
             f"the log of step '{job.step_name}' could not be kept: {context.masker.mask(str(error))}"
         )

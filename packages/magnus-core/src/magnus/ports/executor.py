@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping  # noqa: TC003 - pydantic reads the annotations of options when it validates them
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from magnus.domain.nothing import NOTHING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from magnus.domain.capabilities import ExecutorCapabilities
     from magnus.domain.graph import Graph
@@ -56,14 +56,21 @@ class StepRunner(Protocol):
         """The argument vector of a process that runs jobs one after another.
 
         It is given one connected stream socket, whose file descriptor number is appended as the last argument, and
-        speaks `multiprocessing.connection` on it: first it receives `worker_preamble`, then one `Job` after another. It answers
-        each with PROCESSING when it begins and with SUCCESS or FAIL when it has ended, and ends itself at end of
-        file, together with its whole process group.
+        speaks `multiprocessing.connection` on it: first it receives `worker_preamble`, then one pair after another of
+        `secrets` and a `Job`. It answers each with two pairs of its own secrets and a status: PROCESSING when it begins,
+        SUCCESS or FAIL when it has ended. It ends itself at end of file, together with its whole process group.
         """
 
     @property
     def worker_preamble(self) -> bytes:
         """What a worker must be told first."""
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must not be shown, as far as this process knows: every worker is told before each of its jobs."""
+
+    def learn_secrets(self, secrets: Iterable[str]) -> None:
+        """Hide from now on what a worker has been handed out."""
 
     @property
     def output_descriptors(self) -> tuple[int, int]:
@@ -84,7 +91,7 @@ class Executor(ABC):
     def capabilities(cls, options: Any) -> ExecutorCapabilities:
         """Say what the executor can do with *options*, without touching any compute."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - a default, not an omission
         """Let go of everything. Called once, after the run; nothing is called after it."""
 
 
@@ -99,9 +106,7 @@ class InteractiveExecutor(Executor):
         """How many jobs may be triggered and not yet ended; 1 for an executor that runs steps one after another."""
         return 1
 
-    def prepare_for_graph_execution(
-        self, graph: Graph, run_id: str, needs: Sequence[ComputeNeeds]
-    ) -> None:
+    def prepare_for_graph_execution(self, graph: Graph, run_id: str, needs: Sequence[ComputeNeeds]) -> None:
         """Get ready, after every check passed and before the first step.
 
         Args:

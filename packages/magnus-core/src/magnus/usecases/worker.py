@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 def serve(connection: Connection) -> None:
     """Run jobs from *connection* until it is closed."""
-    preamble: WorkerPreamble = pickle.loads(connection.recv_bytes())
+    preamble: WorkerPreamble = pickle.loads(connection.recv_bytes())  # noqa: S301 - from the process that started us
     sys.path[:] = preamble.search_path
     masker = Masker()
     for secret in preamble.secrets:
@@ -45,11 +45,13 @@ def serve(connection: Connection) -> None:
     run.context.interrupts.install()
     while True:
         try:
-            job = connection.recv()
+            secrets, job = connection.recv()
         except EOFError:
             break
-        connection.send(Status.PROCESSING)
-        connection.send(run.step_runner(job))
+        run.step_runner.learn_secrets(secrets)
+        connection.send((run.step_runner.secrets, Status.PROCESSING))
+        status = run.step_runner(job)
+        connection.send((run.step_runner.secrets, status))
     run.close()
 
 
