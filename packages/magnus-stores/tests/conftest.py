@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import glob
 import importlib.util
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -36,9 +39,7 @@ def _running_mlflow(folder: Path) -> Iterator[str]:
         if os.environ.get("MAGNUS_REQUIRE_MLFLOW") == "1":
             pytest.fail(reason)
         pytest.skip(reason)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = _free_port()
     command = [
         sys.executable,
         "-m",
@@ -65,6 +66,54 @@ def _running_mlflow(folder: Path) -> Iterator[str]:
     finally:
         os.killpg(server.pid, signal.SIGKILL)  # its workers too
         server.wait()
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    """Return the URL of a real PostgreSQL server, without a database; it takes any password for the user `magnus`."""
+    initdb, pg_ctl = (_postgresql_program(name) for name in ("initdb", "pg_ctl"))
+    if initdb is None or pg_ctl is None:
+        reason = "needs the programs of a PostgreSQL server: apt-get install postgresql"
+        if os.environ.get("MAGNUS_CI") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    # Outside pytest's folders, which another user may not enter; short, because the path of a socket has to be.
+    with TemporaryDirectory(prefix="magnus-pg-") as folder:
+        # The server refuses to run as root.
+        user = "postgres" if os.geteuid() == 0 else None
+        if user:
+            shutil.chown(folder, user)
+        port = _free_port()
+        _run_as(user, [initdb, "-D", f"{folder}/data", "-A", "trust", "-U", "magnus", "--no-sync"])
+        settings = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={folder}"
+        # Pages written in full after a checkpoint would be counted by the tests that count what is written.
+        settings += " -c fsync=off -c full_page_writes=off -c max_connections=60"
+        control = [pg_ctl, "-D", f"{folder}/data", "-w"]
+        _run_as(user, [*control, "-l", f"{folder}/log", "-o", settings, "start"])
+        try:
+            yield f"postgresql+psycopg://magnus@127.0.0.1:{port}"
+        finally:
+            _run_as(user, [*control, "-m", "immediate", "stop"])
+
+
+def _postgresql_program(name: str) -> str | None:
+    found = shutil.which(name)
+    # Debian keeps them apart, one folder for each version.
+    return found or max(glob.glob(f"/usr/lib/postgresql/*/bin/{name}"), default=None)  # noqa: PTH207 - text is wanted
+
+
+def _run_as(user: str | None, command: list[str]) -> None:
+    done = subprocess.run(
+        command, user=user, cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False
+    )
+    if done.returncode:
+        pytest.fail(f"{' '.join(command)} failed with exit code {done.returncode}")
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 def _wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:

@@ -175,5 +175,5 @@ class SqlRunLogStore(RunLogStore):
         )
 
 
-def _all(statement: sa.Select[Any]) -> Callable[[sa.Connection], Sequence[sa.Row[Any]]]:
+def _all(statement: sa.Select[Any]) -> Callable[[sa.Connection], Sequence[Any]]:
     return lambda connection: connection.execute(statement).all()
