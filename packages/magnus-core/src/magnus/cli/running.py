@@ -15,14 +15,19 @@ from magnus.engine.terminal import Terminal
 from magnus.usecases.execute import execute
 
 if TYPE_CHECKING:
-    from magnus.usecases.outcome import Request
+    from collections.abc import Callable, Mapping
+
+    from magnus.engine.reporting import Reporter
+    from magnus.usecases.outcome import Outcome, Request
+
+    Work = Callable[[Request, Mapping[str, str], Terminal, Reporter], Outcome]
 
 
-def run_and_exit(request: Request, *, as_json: bool, log_level: str) -> None:
-    """Execute *request*; exits with 1 if the pipeline failed."""
+def run_and_exit(request: Request, *, as_json: bool, log_level: str, work: Work = execute) -> None:
+    """Execute *request* by *work*; exits with 1 if the pipeline failed."""
     with Terminal(out_to_err=as_json) as terminal:
         reporter = make_reporter(terminal, log_level)
-        outcome = execute(request._replace(wants_run_log=as_json), os.environ, terminal, reporter)
+        outcome = work(request._replace(wants_run_log=as_json), os.environ, terminal, reporter)
         if outcome.rendered and outcome.rendered != "-":
             terminal.write_error(f"written: {outcome.rendered}\n")
     if outcome.run_log is not None:

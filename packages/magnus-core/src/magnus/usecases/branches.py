@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from magnus.domain.names import branch_name, step_name
@@ -55,7 +56,7 @@ def fan_out(part: Part, environ: Mapping[str, str], terminal: Terminal, reporter
     Raises:
         MagnusError: Something in the input is wrong, or a service failed.
     """
-    with inside_run(part, environ, terminal, reporter) as inside:
+    with inside_run(part, environ, terminal, reporter, partial(_find, part)) as inside:
         address, scope = _composite(inside, part)
         context = inside.run.context
         step = context.recorder.get_step_log(address.name)
@@ -81,7 +82,7 @@ def fan_in(part: Part, environ: Mapping[str, str], terminal: Terminal, reporter:
     Raises:
         MagnusError: Something in the input is wrong, or a service failed.
     """
-    with inside_run(part, environ, terminal, reporter) as inside:
+    with inside_run(part, environ, terminal, reporter, partial(_find, part)) as inside:
         address, scope = _composite(inside, part)
         context = inside.run.context
         step = context.recorder.get_step_log(address.name)
@@ -120,8 +121,12 @@ def execute_single_branch(
     Raises:
         MagnusError: Something in the input is wrong, a service failed, or the run was interrupted.
     """
-    with inside_run(part, environ, terminal, reporter) as inside:
-        branch = find_branch(inside.graph, part.name, part.map_variable)
+
+    def find(graph: Graph) -> Branch:
+        return find_branch(graph, part.name, part.map_variable)
+
+    with inside_run(part, environ, terminal, reporter, find) as inside:
+        branch = find(inside.graph)
         context = inside.run.context
         check_branch_is_open(context, branch)
         status = read_branch(context, branch.name)
@@ -145,9 +150,13 @@ def _walk(inside: InsideRun, branch: Branch) -> Status:
         raise InterruptedRunError(f"the branch '{branch.name}' was {stop.reason}") from stop
 
 
+def _find(part: Part, graph: Graph) -> Address:
+    return find_node(graph, part.name, part.map_variable)
+
+
 def _composite(inside: InsideRun, part: Part) -> tuple[Address, Scope]:
     """Return the composite node of *part*, and the parameters that it stands in."""
-    address = find_node(inside.graph, part.name, part.map_variable)
+    address = _find(part, inside.graph)
     context = inside.run.context
     if context.types.node_type(address.node.type).role is not Role.COMPOSITE:
         raise ConfigurationError(

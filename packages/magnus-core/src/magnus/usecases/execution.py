@@ -173,8 +173,13 @@ class Execution:
         return pickle.dumps(preamble)
 
     def _node_command(self) -> tuple[str, ...]:
-        """Return the start of the command line that runs one node of this run in a process of its own."""
-        command = ["magnus", "execute_single_node", "--file", self._request.pipeline_file or "pipeline.yaml"]
+        """Return the start of the command line that runs one node of this run in a process of its own.
+
+        Where there is no pipeline file, that process takes the definition from the run log.
+        """
+        command = ["magnus", "execute_single_node"]
+        if self._request.pipeline_file is not None:
+            command += ["--file", self._request.pipeline_file]
         if self._request.config_file is not None:
             command += ["--config-file", self._request.config_file]
         return tuple(command)

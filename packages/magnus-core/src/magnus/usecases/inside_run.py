@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from magnus.bootstrap import Setup, open_run
@@ -23,7 +23,7 @@ from magnus.usecases.reading import read_definition
 from magnus.usecases.worker_preamble import WORKER_COMMAND
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from magnus.bootstrap import Run
     from magnus.domain.graph import Graph
@@ -38,11 +38,12 @@ class Part(NamedTuple):
     Attributes:
         run_id: The run.
         name: The internal name of a step or branch.
-        pipeline_file: The definition; None to take it from the run log.
+        pipeline_file: The definition; None to take it from *dag* or the run log.
         config_file: The configuration; None for the usual places.
         parameters_file: What the run starts from, if it does not exist yet.
         map_variable: The items of the maps around the node, outermost first; None to take them from *name*.
         tag: The user's mark, if the run does not exist yet.
+        dag: A `dag` block to begin the run with where there is no file; in a run that exists the run log's counts.
     """
 
     run_id: str
@@ -52,6 +53,7 @@ class Part(NamedTuple):
     parameters_file: str | None = None
     map_variable: Mapping[str, Any] | None = None
     tag: str = ""
+    dag: Mapping[str, Any] | None = None
 
 
 class InsideRun(NamedTuple):
@@ -61,18 +63,31 @@ class InsideRun(NamedTuple):
         graph: Its outermost graph.
         head: The head of its log, as it was when the run was opened here.
         run: What runs steps of it.
+        has_begun: Whether the run began here, so that nobody else traverses it.
     """
 
     graph: Graph
     head: RunLog
     run: Run
+    has_begun: bool
 
 
 @contextmanager
 def inside_run(
-    part: Part, environ: Mapping[str, str], terminal: Terminal, reporter: Reporter
+    part: Part,
+    environ: Mapping[str, str],
+    terminal: Terminal,
+    reporter: Reporter,
+    find: Callable[[Graph], object],
 ) -> Iterator[InsideRun]:
     """Open the run of *part*, which begins if it does not exist; checks again what was checked before the first step.
+
+    Args:
+        part: What is to be done.
+        environ: Holds variables and parameters.
+        terminal: The real stdout and stderr.
+        reporter: Who watches.
+        find: Called with the graph before anything is recorded; raises if *part* is not in it.
 
     Raises:
         MagnusError: Something in the input is wrong, or a service failed.
@@ -89,7 +104,8 @@ def inside_run(
         graph, setup = pipeline.graph, Setup(config, adapters)
     services = setup.build_services(inside_compute=True)
     try:
-        graph = graph or _recorded_graph(services, part.run_id, adapters)
+        graph = graph or _recorded_graph(services, part, adapters)
+        find(graph)
         setup.node_options().check(graph)
         setup.refuse(graph, strict=False)
         masker = Masker()
@@ -115,50 +131,51 @@ def inside_run(
     )
     try:
         run_config = {**described, "dag": graph.definition()}
-        head = _join_or_begin(run, graph, part, environ, run_config)
+        head, has_begun = _join_or_begin(run, graph, part, environ, run_config)
         if head.dag_hash != graph.hash():
             reporter.warning(f"the dag is not the one that run '{part.run_id}' began with")
         run.context.interrupts.install()
         try:
-            yield InsideRun(graph, head, run)
+            yield InsideRun(graph, head, run, has_begun)
         finally:
             run.context.interrupts.uninstall()
     finally:
         run.close()
 
 
-def _recorded_graph(services: Services, run_id: str, adapters: AdapterManager) -> Graph:
+def _recorded_graph(services: Services, part: Part, adapters: AdapterManager) -> Graph:
     try:
-        head = read_head(services.run_log_store, run_id)
+        dag = read_head(services.run_log_store, part.run_id).run_config["dag"]
     except RunLogNotFoundError as error:
-        message = f"{error}; name the pipeline file by -f to begin it"
-        raise RunLogNotFoundError(message) from error
-    return build_graph(head.run_config["dag"], adapters=adapters)
+        if part.dag is None:
+            message = f"{error}; name the pipeline file by -f to begin it"
+            raise RunLogNotFoundError(message) from error
+        dag = part.dag
+    return build_graph(dag, adapters=adapters)
 
 
 def _join_or_begin(
     run: Run, graph: Graph, part: Part, environ: Mapping[str, str], run_config: dict[str, Any]
-) -> RunLog:
-    """Return the head of the run's log; of several processes that begin the run at the same time, one makes it."""
+) -> tuple[RunLog, bool]:
+    """Return the head of the run's log, and whether it was made here: of several that begin a run at once, one makes it."""
     recorder = run.context.recorder
+    with suppress(RunLogNotFoundError):
+        return recorder.get_run_log(), False
+    values = read_parameters(Request(parameters_file=part.parameters_file), environ)
+    head = RunLog(
+        part.run_id,
+        dag_hash=graph.hash(),
+        tag=part.tag,
+        start_time=run.context.clock.timestamp(),
+        run_config=run_config,
+    )
+    masked = {name: recorder.mask_value(value) for name, value in values.items()}
     try:
-        return recorder.get_run_log()
-    except RunLogNotFoundError:
-        values = read_parameters(Request(parameters_file=part.parameters_file), environ)
-        head = RunLog(
-            part.run_id,
-            dag_hash=graph.hash(),
-            tag=part.tag,
-            start_time=run.context.clock.timestamp(),
-            run_config=run_config,
-        )
-        masked = {name: recorder.mask_value(value) for name, value in values.items()}
-        try:
-            recorder.create_run_log(head, masked)
-        except RunLogExistsError:
-            return recorder.get_run_log()
-        if masked:
-            plain = {name: value.decode() for name, value in masked.items()}
-            run.context.services.experiment_tracker.log_parameters(part.run_id, part.tag, plain)
-        run.context.reporter.run_started(head)
-        return head
+        recorder.create_run_log(head, masked)
+    except RunLogExistsError:
+        return recorder.get_run_log(), False
+    if masked:
+        plain = {name: value.decode() for name, value in masked.items()}
+        run.context.services.experiment_tracker.log_parameters(part.run_id, part.tag, plain)
+    run.context.reporter.run_started(head)
+    return head, True

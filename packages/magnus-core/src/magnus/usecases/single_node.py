@@ -18,6 +18,7 @@ from magnus.usecases.node_address import find_node
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from magnus.domain.graph import Graph
     from magnus.engine.context import RunContext
     from magnus.engine.reporting import Reporter
     from magnus.engine.terminal import Terminal
@@ -39,30 +40,37 @@ def execute_single_node(
     Raises:
         MagnusError: Something in the input is wrong, a service failed, or the attempt was interrupted.
     """
-    with inside_run(part, environ, terminal, reporter) as inside:
-        address = find_node(inside.graph, part.name, part.map_variable)
-        context = inside.run.context
-        check_branch_is_open(context, address.branch)
-        step = context.recorder.get_step_log(address.name)
-        role = context.types.node_type(address.node.type).role
-        if role is Role.TERMINAL:
-            return _close(inside, address)
-        if step is not None and step.status.has_ended:
-            reporter.warning(
-                f"the step '{step.internal_name}' has ended with {step.status} before; nothing was run"
-            )
-            return step.status
-        check_run_is_open(inside)
-        if role is Role.COMPOSITE:
-            message = (
-                f"the step '{address.name}' is of type '{address.node.type}': `magnus fan` opens and joins its branches, "
-                "`magnus execute_single_branch` walks one of them"
-            )
-            raise ConfigurationError(message)
-        step = step or begin_step(context, address)
-        if role is Role.PASS:
-            return end_step(context, step, Status.SUCCESS)
-        return _attempt(inside, address, step)
+
+    def find(graph: Graph) -> Address:
+        return find_node(graph, part.name, part.map_variable)
+
+    with inside_run(part, environ, terminal, reporter, find) as inside:
+        return run_node(inside, find(inside.graph))
+
+
+def run_node(inside: InsideRun, address: Address) -> Status:
+    """Do in an open run what `execute_single_node` does."""
+    context = inside.run.context
+    check_branch_is_open(context, address.branch)
+    step = context.recorder.get_step_log(address.name)
+    role = context.types.node_type(address.node.type).role
+    if role is Role.TERMINAL:
+        return _close(inside, address)
+    if step is not None and step.status.has_ended:
+        message = f"the step '{step.internal_name}' has ended with {step.status} before; nothing was run"
+        context.reporter.warning(message)
+        return step.status
+    check_run_is_open(inside)
+    if role is Role.COMPOSITE:
+        message = (
+            f"the step '{address.name}' is of type '{address.node.type}': `magnus fan` opens and joins its branches, "
+            "`magnus execute_single_branch` walks one of them"
+        )
+        raise ConfigurationError(message)
+    step = step or begin_step(context, address)
+    if role is Role.PASS:
+        return end_step(context, step, Status.SUCCESS)
+    return _attempt(inside, address, step)
 
 
 def check_branch_is_open(context: RunContext, branch: Branch) -> None:

@@ -209,6 +209,14 @@ class TestAttempts:
         assert "has ended with FAIL" in capfd.readouterr().err
         assert node("done") == 2
 
+    def test_a_node_that_does_not_exist_begins_no_run(
+        self, project: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        """The id stays free."""
+        assert node("mak") == 2
+        assert main(["runs", "show", "r"]) == 2
+        assert node("make") == 0
+
 
 class TestBranches:
     """Opening and joining."""
@@ -289,7 +297,7 @@ class TestBranches:
         ("make", ("--run-id", "a/b"), "the run id 'a/b' cannot be used"),
     ],
 )
-def test_a_mistake_is_told_and_leaves_nothing_of_a_step(
+def test_a_mistake_is_told(
     capfd: pytest.CaptureFixture[str], step: str, options: tuple[str, ...], told: str
 ) -> None:
     """Exit code 2, no traceback."""
