@@ -186,10 +186,12 @@ def open_run(  # noqa: PLR0913 - the one place where a run is put together
     node_command: tuple[str, ...] = (),
     worker_command: tuple[str, ...] = (),
     worker_preamble: Callable[[StepRunner], bytes] | None = None,
+    captures_output: bool = True,
 ) -> Run:
     """Put together what a process needs to traverse a run, or to run steps of it; the caller closes it.
 
-    From here on descriptors 1 and 2 belong to the tasks; people are spoken to through *terminal*.
+    From here on descriptors 1 and 2 belong to the tasks, and people are spoken to through *terminal*; unless
+    *captures_output* is false, for a run whose only step is the caller's own code.
     """
     stack = ExitStack()
     try:
@@ -201,7 +203,9 @@ def open_run(  # noqa: PLR0913 - the one place where a run is put together
             stack.callback(executor.close)
         process_state = ProcessState()
         stack.callback(process_state.close)
-        output = stack.enter_context(OutputCapture(terminal, masker))
+        output = OutputCapture(terminal, masker)
+        if captures_output:
+            stack.enter_context(output)
         context = RunContext(
             run_id=run_id,
             tag=tag,

@@ -53,5 +53,7 @@ def magnus_task_types() -> list[AdapterSpec]:
         AdapterSpec("python", f"{package}.python:PythonTask", port_api=1),
         AdapterSpec("python-lambda", f"{package}.python_lambda:PythonLambdaTask", port_api=1),
         AdapterSpec("shell", f"{package}.shell:ShellTask", port_api=1),
-        AdapterSpec("notebook", f"{package}.notebook:NotebookTask", port_api=1, extra="magnus-core[notebook]"),
+        AdapterSpec(
+            "notebook", f"{package}.notebook:NotebookTask", port_api=1, extra="magnus-core[notebook]"
+        ),
     ]

@@ -17,7 +17,13 @@ def print_installed(installed: Installed, *, as_json: bool) -> None:
         print_json(_installed_dict(installed))
         return
     rows = [
-        [adapter.port, adapter.name, adapter.distribution, str(adapter.port_api), "broken" if adapter.error else "ok"]
+        [
+            adapter.port,
+            adapter.name,
+            adapter.distribution,
+            str(adapter.port_api),
+            "broken" if adapter.error else "ok",
+        ]
         for adapter in installed.adapters
     ]
     print_table(["PORT", "NAME", "PACKAGE", "PORT API", "STATE"], rows)

@@ -47,7 +47,10 @@ def new(
     name: Annotated[str, typer.Argument(help="What configurations will call it, such as `my-bucket`.")],
     port: Annotated[_Port, typer.Option("--port", help="What it is an adapter for.")],
     directory: Annotated[
-        str | None, typer.Option("--directory", help="Where to write it; a new folder named like the package by default.")
+        str | None,
+        typer.Option(
+            "--directory", help="Where to write it; a new folder named like the package by default."
+        ),
     ] = None,
 ) -> None:
     """Write a package with a small working adapter, whose tests pass at once; make it yours from there."""

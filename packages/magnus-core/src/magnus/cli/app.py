@@ -95,7 +95,7 @@ app = typer.Typer(cls=_Commands, rich_markup_mode=None, add_completion=False, pr
 @app.callback(no_args_is_help=True)
 def _magnus(
     version: bool = typer.Option(
-        False,
+        False,  # noqa: FBT003 - typer's default of a switch
         "--version",
         callback=_version,
         is_eager=True,
@@ -104,7 +104,8 @@ def _magnus(
 ) -> None:
     """Run a pipeline, written once, anywhere.
 
-    Exit codes: 0 success, 1 the pipeline failed, 2 something in the input is wrong, 3 an adapter or service failed, 130 interrupted.
+    Exit codes: 0 success, 1 the pipeline failed, 2 something in the input is wrong, 3 an adapter or service failed,
+    130 interrupted.
     """
 
 
@@ -129,7 +130,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Whoever read our stdout has gone, as in `magnus runs list | head`; nothing more can be told them.
         sys.stderr.close()
         return 0
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the top: only a bug comes here, and it must not look like the user's mistake
         _say_bug(error, arguments)
         return BUG_EXIT_CODE
     return 0

@@ -19,12 +19,16 @@ app = typer.Typer(
 
 DAMAGED_EXIT_CODE = 3
 
-Patterns = Annotated[list[str] | None, typer.Argument(metavar="[PATTERN]...", help="Globs; all files if none.")]
+Patterns = Annotated[
+    list[str] | None, typer.Argument(metavar="[PATTERN]...", help="Globs; all files if none.")
+]
 
 
 @app.command("list")
 def list_files(
-    run_id: Annotated[str | None, typer.Argument(metavar="[RUN_ID]", help="The run; without it, all runs.")] = None,
+    run_id: Annotated[
+        str | None, typer.Argument(metavar="[RUN_ID]", help="The run; without it, all runs.")
+    ] = None,
     patterns: Patterns = None,
     config_file: ConfigFile = None,
     as_json: Json = False,
@@ -45,7 +49,9 @@ def list_files(
 def get(
     run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="The run.")],
     patterns: Patterns = None,
-    output: Annotated[str, typer.Option("--output", "-o", metavar="FOLDER", help="Where to bring them.")] = ".",
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="FOLDER", help="Where to bring them.")
+    ] = ".",
     config_file: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
@@ -62,7 +68,9 @@ def get(
 
 @app.command()
 def verify(
-    run_ids: Annotated[list[str] | None, typer.Argument(metavar="[RUN_ID]...", help="The runs; all if none.")] = None,
+    run_ids: Annotated[
+        list[str] | None, typer.Argument(metavar="[RUN_ID]...", help="The runs; all if none.")
+    ] = None,
     config_file: ConfigFile = None,
     as_json: Json = False,
 ) -> None:

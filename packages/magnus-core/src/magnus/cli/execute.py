@@ -32,7 +32,9 @@ def execute(
     use_cached: UseCached = None,
     cached_config: Annotated[
         str | None,
-        typer.Option("--cached-config", help="The configuration whose stores hold that run, if they are others."),
+        typer.Option(
+            "--cached-config", help="The configuration whose stores hold that run, if they are others."
+        ),
     ] = None,
     output: Annotated[
         str | None, typer.Option("--output", "-o", help="Where to write what is rendered; - for stdout.")

@@ -13,7 +13,7 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions
 
 
 @app.command()
-def execute_single_branch(  # noqa: PLR0917 - typer calls it by keyword
+def execute_single_branch(
     branch_name: Annotated[
         str, typer.Option("--branch-name", help="The branch's dotted path, as in the run log.")
     ],

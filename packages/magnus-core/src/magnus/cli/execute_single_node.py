@@ -11,7 +11,7 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions
 
 
 @app.command()
-def execute_single_node(  # noqa: PLR0917 - typer calls it by keyword
+def execute_single_node(
     step_name: StepName,
     run_id: GivenRunId,
     file: Definition = None,

@@ -21,7 +21,7 @@ class Mode(StrEnum):
 
 
 @app.command()
-def fan(  # noqa: PLR0917 - typer calls it by keyword
+def fan(
     step_name: StepName,
     run_id: GivenRunId,
     mode: Annotated[Mode, typer.Option("--mode", "-m", help="`out` opens the branches, `in` joins them.")],

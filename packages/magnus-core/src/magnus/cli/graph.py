@@ -26,9 +26,9 @@ class _Format(StrEnum):
 @app.command()
 def graph(
     file: PipelineFile = "pipeline.yaml",
-    format_: Annotated[_Format, typer.Option("--format", help="As text for Mermaid or Graphviz, or as a picture.")] = (
-        _Format.MERMAID
-    ),
+    format_: Annotated[
+        _Format, typer.Option("--format", help="As text for Mermaid or Graphviz, or as a picture.")
+    ] = (_Format.MERMAID),
     output: Annotated[str, typer.Option("--output", "-o", help="The file to write; - for stdout.")] = "-",
 ) -> None:
     """Draw the graph of a pipeline, with the branches inside it."""

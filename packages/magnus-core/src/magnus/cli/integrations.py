@@ -26,7 +26,8 @@ def integrations(as_json: Json = False) -> None:
     if as_json:
         findings = [finding_dict(finding) for finding in table.findings]
         unusable = [
-            {"subject": problem.subject, "name": problem.name, "error": problem.error} for problem in table.unusable
+            {"subject": problem.subject, "name": problem.name, "error": problem.error}
+            for problem in table.unusable
         ]
         print_json({"integrations": findings, "unusable": unusable})
         return

@@ -47,13 +47,15 @@ def _reached(planned: PlannedNode) -> str:
 
 def _some(names: list[str]) -> str:
     shown = " or ".join(names[:3])
-    return f"{shown} or {len(names) - 3} more" if len(names) > 3 else shown
+    return f"{shown} or {len(names) - 3} more" if len(names) > 3 else shown  # noqa: PLR2004 - enough to recognise them
 
 
 def _lines(planned: PlannedNode) -> Iterator[str]:
     node = planned.node
     told = {
-        "runs": f"{node.task.command_type}: {' '.join(planned.command.split())}" if node.task is not None else "",
+        "runs": f"{node.task.command_type}: {' '.join(planned.command.split())}"
+        if node.task is not None
+        else "",
         "where": planned.where,
         **_inside(node),
         "attempts": _attempts(node),
@@ -61,7 +63,9 @@ def _lines(planned: PlannedNode) -> Iterator[str]:
         "resources": _json(_resources_dict(node.resources)) if node.resources is not None else "",
         **_files(node),
         "executor_config": _json(planned.executor_config) if planned.executor_config else "",
-        "next": f"{node.next}; on failure: {node.on_failure or 'the fail node'}" if node.next is not None else "",
+        "next": f"{node.next}; on failure: {node.on_failure or 'the fail node'}"
+        if node.next is not None
+        else "",
     }
     for name, text in told.items():
         if text:
@@ -92,7 +96,9 @@ def _attempts(node: Node) -> str:
         return ""
     text = str(retry.max_attempts)
     if retry.backoff.initial:
-        text += f", pausing {retry.backoff.initial:g} s, then {retry.backoff.factor:g} times as long each time"
+        text += (
+            f", pausing {retry.backoff.initial:g} s, then {retry.backoff.factor:g} times as long each time"
+        )
     return f"{text}, after {', '.join(retry.retry_on)}" if retry.retry_on else text
 
 
@@ -127,7 +133,8 @@ def _node_dict(planned: PlannedNode) -> dict[str, Any]:
         told["executor_config"] = planned.executor_config
     if planned.decisions:
         told["cached"] = [
-            {"step": decision.step, "skip": decision.skip, "reason": decision.reason} for decision in planned.decisions
+            {"step": decision.step, "skip": decision.skip, "reason": decision.reason}
+            for decision in planned.decisions
         ]
     return told
 

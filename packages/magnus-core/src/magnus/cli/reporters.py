@@ -31,7 +31,7 @@ class _Plain:
 class _Colours:
     """The colours that people know for these things."""
 
-    _CODES = {"SUCCESS": "32", "FAIL": "31", "skipped": "36", "warning": "33", "quiet": "2"}
+    _CODES = {"SUCCESS": "32", "FAIL": "31", "skipped": "36", "warning": "33", "quiet": "2"}  # noqa: RUF012 - a constant
 
     def mark(self, status: str, text: str) -> str:
         """Return *text* in the colour of *status*."""

@@ -57,7 +57,15 @@ def _row(summary: RunSummary) -> list[str]:
     duration = _duration(run)
     started = run.start_time[:19].replace("T", " ")
     seconds = "" if duration is None else f"{duration:.1f}"
-    return [run.run_id, run.status, run.tag, started, seconds, str(summary.steps_done), str(summary.steps_failed)]
+    return [
+        run.run_id,
+        run.status,
+        run.tag,
+        started,
+        seconds,
+        str(summary.steps_done),
+        str(summary.steps_failed),
+    ]
 
 
 def _duration(run: RunLog) -> float | None:

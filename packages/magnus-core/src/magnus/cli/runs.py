@@ -143,7 +143,9 @@ def delete(
         check_runs(store, run_ids)
         if not yes:
             if not sys.stdin.isatty():
-                raise ConfigurationError("deleting runs cannot be undone: say --yes, as there is nobody to ask")
+                raise ConfigurationError(
+                    "deleting runs cannot be undone: say --yes, as there is nobody to ask"
+                )
             typer.confirm(f"delete {', '.join(run_ids)}?", abort=True, err=True)
         delete_runs(store, catalog, run_ids)
     remark(f"deleted: {', '.join(dict.fromkeys(run_ids))}")

@@ -19,4 +19,6 @@ def write_text(path: str, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(target)
     except OSError as error:
-        raise ConfigurationError(f"'{path}' cannot be written: {error.strerror}; name another file") from error
+        raise ConfigurationError(
+            f"'{path}' cannot be written: {error.strerror}; name another file"
+        ) from error

@@ -111,7 +111,7 @@ def _set_regex(members: str) -> str:
     rest = members[1:] if is_negated else members
     regex = ""
     while rest:
-        if len(rest) > 2 and rest[1] == "-":
+        if len(rest) > 2 and rest[1] == "-":  # noqa: PLR2004 - a range: its two ends and the sign
             # A range that runs backwards holds nothing.
             if rest[0] <= rest[2]:
                 regex += f"{re.escape(rest[0])}-{re.escape(rest[2])}"

@@ -23,7 +23,7 @@ def keep_children_in_process_group() -> None:
 
     For a worker process, which is stopped by killing its group: a child with a group of its own would live on.
     """
-    global _stay_in_group
+    global _stay_in_group  # noqa: PLW0603 - a fact about this process, as the group itself is
     _stay_in_group = True
 
 

@@ -125,6 +125,14 @@ class RunningStep:
         self._running = [item for item in self._running if item is not entry]
         self._variable.reset(token)
 
+    def hold(self, session: StepSession) -> None:
+        """Begin a step that the caller's own code is, whatever contexts and threads it goes through, until `release`."""
+        self._running.append((os.getpid(), session))
+
+    def release(self, session: StepSession) -> None:
+        """End the step that `hold` began."""
+        self._running = [item for item in self._running if item[1] is not session]
+
 
 running_step = RunningStep()
 """The one of this process."""

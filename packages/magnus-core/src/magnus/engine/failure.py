@@ -6,7 +6,7 @@ import sys
 import traceback
 from typing import TYPE_CHECKING, NamedTuple
 
-from magnus.engine.interrupt import StopRun
+from magnus.engine.interrupt import INTERRUPTED, StopRun
 from magnus.errors import MagnusError
 from magnus.ports.task_type import TaskFailedError
 
@@ -38,7 +38,7 @@ class Failure(NamedTuple):
 def describe_failure(error: BaseException, masker: Masker) -> Failure:
     """Read *error*; the traceback of user code is printed to stderr, which is the step's log."""
     if isinstance(error, StopRun):
-        return Failure(error.reason, names=["interrupted"], stop=error)
+        return Failure(error.reason, names=[INTERRUPTED], stop=error)
     if isinstance(error, SystemExit):
         return _exit(error, masker)
     if isinstance(error, TaskFailedError):

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from types import FrameType
 
 
+INTERRUPTED = "interrupted"
+"""The name of the failure of an attempt that was stopped."""
+
+
 class StopRun(BaseException):
     """The run has to end now; the text says why."""
 

@@ -177,7 +177,7 @@ def read_head(store: RunLogStore, run_id: str) -> RunLog:
     """
     body = store.get(run_id, RecordKind.RUN, "")
     if body is None:
-        message = f"no run '{run_id}' in the run log store"
+        message = f"no run '{run_id}' in the run log store; `magnus runs list` shows the runs there are"
         raise RunLogNotFoundError(message)
     return run_from_dict(json.loads(body))
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from magnus.domain.run_log import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from magnus.domain.parameters import Values
     from magnus.domain.run_log import StepLog
@@ -19,6 +19,7 @@ class Rerun(NamedTuple):
     Attributes:
         original_run_id: Its id.
         steps: Its steps by internal name, without branches.
+        branches: The internal names of the branches that each of its composite steps had.
         outputs: Returns what one of its steps had put into the parameters.
         explicit: The names of parameters that the user gave for the re-run: what a skipped step had set never
             replaces those.
@@ -26,6 +27,7 @@ class Rerun(NamedTuple):
 
     original_run_id: str
     steps: Mapping[str, StepLog]
+    branches: Mapping[str, set[str]]
     outputs: Callable[[StepLog], Values]
     explicit: frozenset[str] = frozenset()
 
@@ -40,6 +42,19 @@ class Rerun(NamedTuple):
         """Whether a step that was there before now does other work."""
         old = self.steps.get(internal_name)
         return old is not None and old.work_hash != work_hash
+
+    def had_joined(self, internal_name: str, branches: Sequence[str], outputs: Mapping[str, Any]) -> bool:
+        """Whether a composite step had succeeded with the same branches, which had left the same.
+
+        Args:
+            internal_name: The step.
+            branches: The internal names of its branches now.
+            outputs: What they leave together, as it stands in a record.
+        """
+        old = self.steps.get(internal_name)
+        if old is None or old.status is not Status.SUCCESS or old.output_parameters != outputs:
+            return False
+        return self.branches.get(internal_name, set()) == set(branches)
 
     def message(self) -> str:
         """Return what the log of a skipped step says."""

@@ -107,7 +107,7 @@ class Session:
         outputs = self._bridge.read_outputs()
         self._set.update(outputs.parameters)
         self._metrics += outputs.metrics
-        self._step.data_catalog += outputs.data_catalog
+        self.record(outputs.data_catalog)
 
     def learn_secrets_of_child(self) -> None:
         """Hide the secrets that a child process has fetched: it leaves their names before it can print them."""
@@ -129,7 +129,7 @@ class Session:
             target = Path(scratch, name)
             target.parent.mkdir(parents=True, exist_ok=True)
             copyfile(path, target)
-            self._record(put_names(self._context.services.catalog, self.run_id, Path(scratch), [name]))
+            self.record(put_names(self._context.services.catalog, self.run_id, Path(scratch), [name]))
 
     def mask(self, text: str) -> str:
         """Return *text* with every secret that was handed out hidden."""
@@ -188,14 +188,16 @@ class Session:
         found = get_files(
             self._context.services.catalog, self.run_id, folder or self.compute_data_folder, settings
         )
-        return self._record(found)
+        return self.record(found)
 
     def put_in_catalog(self, folder: Path, patterns: Iterable[str]) -> list[DataCatalog]:
         """Store files below *folder* at once."""
-        return self._record(put_files(self._context.services.catalog, self.run_id, folder, list(patterns)))
+        return self.record(put_files(self._context.services.catalog, self.run_id, folder, list(patterns)))
 
-    def _record(self, entries: list[DataCatalog]) -> list[DataCatalog]:
-        self._step.data_catalog = [*self._step.data_catalog, *entries]
+    def record(self, entries: list[DataCatalog]) -> list[DataCatalog]:
+        """Note files in the step's log; a file that is got or put again is there once, as it was last."""
+        known = {(entry.stage, entry.name): entry for entry in (*self._step.data_catalog, *entries)}
+        self._step.data_catalog = list(known.values())
         return entries
 
     def tracker_context(self) -> AbstractContextManager[Any]:

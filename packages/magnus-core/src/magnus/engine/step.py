@@ -168,7 +168,7 @@ def execute_node(
     session.close()
     attempt.end_time = context.clock.timestamp()
     attempt.duration = round(context.clock.monotonic() - started, 6)
-    _conclude(context, job, step, scope, attempt, outputs, is_final=stopped is not None)
+    conclude(context, job, step, scope, attempt, outputs, is_final=stopped is not None)
     if stopped is not None:
         raise stopped
     return outputs
@@ -183,12 +183,14 @@ def _run(context: RunContext, job: Job, step: StepLog, session: Session) -> Valu
         return {}
     if isinstance(context.executor, InteractiveExecutor):
         context.executor.prepare_for_node_execution(job)
+    # What a failed attempt got and put is dropped; what it printed stays.
+    step.data_catalog = [entry for entry in step.data_catalog if entry.stage == "log"]
     catalog = context.services.catalog
     if node.catalog is not None:
-        step.data_catalog = get_files(catalog, context.run_id, session.compute_data_folder, node.catalog)
+        session.record(get_files(catalog, context.run_id, session.compute_data_folder, node.catalog))
     outputs = session.outputs(_run_task(context, node, session))
     if node.catalog is not None and node.catalog.put:
-        step.data_catalog += put_files(catalog, context.run_id, session.compute_data_folder, node.catalog.put)
+        session.record(put_files(catalog, context.run_id, session.compute_data_folder, node.catalog.put))
     session.hand_over_metrics()
     return outputs
 
@@ -227,7 +229,7 @@ def _keep_log(context: RunContext, job: Job, step: StepLog, path: Path) -> None:
         target.unlink(missing_ok=True)
 
 
-def _conclude(
+def conclude(
     context: RunContext,
     job: Job,
     step: StepLog,

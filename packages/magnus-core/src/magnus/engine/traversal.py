@@ -20,7 +20,7 @@ from magnus.domain.names import ROOT_BRANCH, step_name
 from magnus.domain.run_log import BranchLog, Status, StepAttempt, StepLog
 from magnus.engine.composite import FanOut, Pending, Walk, failure_of, open_branch, record_join, root_walk
 from magnus.engine.folder_snapshot import FolderSnapshot
-from magnus.engine.interrupt import StopRun
+from magnus.engine.interrupt import INTERRUPTED, StopRun
 from magnus.engine.scope import Scope
 from magnus.errors import ExecutionError, JobSubmissionError
 from magnus.ports.executor import InteractiveExecutor
@@ -298,26 +298,29 @@ class Traversal:
         self, pending: Pending, job: Job, message: str, exit_code: int | None, failure: list[str]
     ) -> Status | None:
         """Record an attempt that could not record itself."""
-        step, scope = pending.step, pending.walk.scope
-        step.attempts.append(
-            StepAttempt(
-                pending.attempt_number,
-                start_time=pending.started,
-                end_time=self._context.clock.timestamp(),
-                duration=round(self._context.clock.monotonic() - pending.started_at, 6),
-                status=Status.FAIL,
-                message=message,
-                exit_code=exit_code,
-                failure=failure,
-                parameters=scope.in_record(),
-            )
-        )
+        step = pending.step
+        step.attempts.append(self._unrecorded(pending, message, exit_code, failure))
         self._run_here.keep_log(job, step)
         step.message = message
         again = pending.node.retry.allows_another(pending.attempt_number, failure)
         step.status = Status.PROCESSING if again else Status.FAIL
         self._recorder.add_step_log(step, durable=True)
         return self._attempt_ended(pending, {})
+
+    def _unrecorded(
+        self, pending: Pending, message: str, exit_code: int | None, failure: list[str]
+    ) -> StepAttempt:
+        return StepAttempt(
+            pending.attempt_number,
+            start_time=pending.started,
+            end_time=self._context.clock.timestamp(),
+            duration=round(self._context.clock.monotonic() - pending.started_at, 6),
+            status=Status.FAIL,
+            message=message,
+            exit_code=exit_code,
+            failure=failure,
+            parameters=pending.walk.scope.in_record(),
+        )
 
     def _attempt_ended(self, pending: Pending, outputs: Values) -> Status | None:
         """Take over the outputs, give up, or arrange for another attempt."""
@@ -359,9 +362,8 @@ class Traversal:
 
     def _pause(self, pending: Pending) -> float:
         # Seeded, so that a test, and a run that is read later, can tell why an attempt came when it did.
-        chance = random.Random(
-            f"{self._context.run_id}/{pending.step.internal_name}/{pending.attempt_number}"
-        )
+        seed = f"{self._context.run_id}/{pending.step.internal_name}/{pending.attempt_number}"
+        chance = random.Random(seed)  # noqa: S311 - spreads attempts in time, protects nothing
         return pending.node.retry.backoff.delay_seconds(pending.attempt_number, chance.random())
 
     # Composite nodes
@@ -434,10 +436,15 @@ class Traversal:
         for note in notes:
             self._context.reporter.warning(f"step '{step.internal_name}': {note}")
         step.message = "; ".join(notes)
-        if self._rerun is not None and not fan_out.ran_something and not fan_out.must_run:
-            step.mock = True
-            step.message = self._rerun.message()
-            outputs = {name: value for name, value in outputs.items() if name not in self._rerun.explicit}
+        if self._rerun is not None and not walk.ran_something:
+            branches = [fan_out.internal_name(index) for index in range(len(fan_out.branches))]
+            in_record = {name: value.in_record() for name, value in outputs.items()}
+            if self._rerun.had_joined(step.internal_name, branches, in_record):
+                step.mock = True
+                step.message = self._rerun.message()
+                outputs = {name: value for name, value in outputs.items() if name not in self._rerun.explicit}
+            else:  # an item was left out, or they come in another order: what follows has something new to work on
+                walk.ran_something = True
         record_join(self._recorder, step, walk.branch, walk.scope, outputs)
         self._context.reporter.step_ended(step)
         return Status.SUCCESS
@@ -450,17 +457,23 @@ class Traversal:
         waiting = [*self._in_flight.values(), *(pending for _, _, pending in self._delayed)]
         waiting += [going for going in self._ready if isinstance(going, Pending)]
         for pending in waiting:
-            recorded = self._recorder.get_step_log(pending.step.internal_name) or pending.step
-            if recorded.status.has_ended:  # a worker had the time to record it
-                self._context.reporter.step_ended(recorded)
-            else:
-                recorded.message = stop.reason
-                self._end_step(recorded, Status.FAIL)
+            self._record_stop(pending, stop)
         for branch in self._open_branches:
             self._recorder.add_branch_log(BranchLog(branch, Status.FAIL))
         for fan_out in reversed(self._fan_outs):
             fan_out.step.message = stop.reason
             self._end_step(fan_out.step, Status.FAIL)
+
+    def _record_stop(self, pending: Pending, stop: StopRun) -> None:
+        step = self._recorder.get_step_log(pending.step.internal_name) or pending.step
+        if pending.step.internal_name in self._in_flight and len(step.attempts) < pending.attempt_number:
+            step.attempts.append(self._unrecorded(pending, stop.reason, None, [INTERRUPTED]))
+        elif step.attempts and INTERRUPTED in step.attempts[-1].failure:
+            # A worker recorded that we stopped it; why we did, it could not know.
+            step.attempts[-1].message = stop.reason
+        if step.status is not Status.SUCCESS:
+            step.message = stop.reason
+        self._end_step(step, Status.SUCCESS if step.status is Status.SUCCESS else Status.FAIL)
 
 
 def next_node_name(node: Node, graph: Graph, status: Status) -> str:

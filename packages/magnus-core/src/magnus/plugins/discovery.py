@@ -1,8 +1,8 @@
 """Finds plugin modules through the entry points of installed distributions.
 
-`importlib.metadata` would do the same, but importing it takes two and a half times as long as starting Python, for the e-mail and
-zip packages behind it. The two formats read here are fixed by the packaging specifications: a `*.dist-info` folder
-named after the distribution and its version, and an `entry_points.txt` of sections with `name = module` lines.
+`importlib.metadata` would do the same, but importing it takes two and a half times as long as starting Python, for the
+e-mail and zip packages behind it. The two formats read here are fixed by the packaging specifications: a `*.dist-info`
+folder named after the distribution and its version, and an `entry_points.txt` of sections with `name = module` lines.
 """
 
 from __future__ import annotations

@@ -116,7 +116,7 @@ class AdapterManager:
         except _PluggyError as error:
             self._pluggy.unregister(name=f"{source.distribution}:{source.name}")
             self._mark_broken(source, str(error), "upgrade it to a version for this magnus-core")
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a plugin is someone else's code: it may fail in any way
             self._mark_broken(
                 source, f"{type(error).__name__}: {error}", "reinstall or upgrade it, or remove it"
             )
@@ -171,7 +171,7 @@ class AdapterManager:
             distribution = self._distributions[implementation.plugin]
             try:
                 specs = list(implementation.function())
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - a plugin is someone else's code: it may fail in any way
                 text = f"{hook} raised {type(error).__name__}: {error}"
                 self.broken.append(
                     BrokenPlugin(implementation.plugin_name, distribution, text, "upgrade or remove it")

@@ -19,7 +19,7 @@ class Role(StrEnum):
 
     WORK = "work"
     """Runs its task, as a job of the executor."""
-    PASS = "pass"
+    PASS = "pass"  # noqa: S105 - not a password
     """Runs nothing and succeeds."""
     TERMINAL = "terminal"
     """Closes its graph."""

@@ -29,5 +29,5 @@ class Service(ABC):
     def capabilities(cls, options: Any) -> ServiceCapabilities:
         """Say what the service can do with *options*, without touching it."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - a default, not an omission: most services hold nothing open
         """Let go of connections and files. Called once; nothing is called after it."""

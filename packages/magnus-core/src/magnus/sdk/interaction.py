@@ -55,7 +55,7 @@ def set_parameter(**values: Any) -> None:
     _session("set_parameter").set_parameters({name: _plain(value) for name, value in values.items()})
 
 
-def store_parameter(update: bool = True, **values: Any) -> None:
+def store_parameter(update: bool = True, **values: Any) -> None:  # noqa: FBT001, FBT002 - as it was always called
     """Set parameters, as `set_parameter` does, under its older name.
 
     Args:
@@ -155,7 +155,7 @@ def put_in_catalog(path: str | os.PathLike[str]) -> list[str]:
         OutsideRunError: No step is running.
     """
     session = _session("put_in_catalog")
-    wanted = Path(os.path.abspath(path))
+    wanted = Path(os.path.abspath(path))  # noqa: PTH100 - a link stays a link: the catalog judges where it leads
     folders = (session.compute_data_folder.absolute(), Path.cwd(), wanted.parent)
     folder = next(folder for folder in folders if wanted.is_relative_to(folder) and wanted != folder)
     entries = session.put_in_catalog(folder, [wanted.relative_to(folder).as_posix()])
@@ -229,7 +229,7 @@ def get_object(name: str, *, allow_pickle: bool = False) -> Any:
         raise ExecutionError(message)
     import pickle
 
-    return pickle.loads(content)
+    return pickle.loads(content)  # noqa: S301 - the caller has consented
 
 
 def get_experiment_tracker_context() -> AbstractContextManager[Any]:

@@ -67,7 +67,7 @@ class Pipeline:
         self._given = given
         return self
 
-    def execute(
+    def execute(  # noqa: PLR0913 - everything that the command line takes
         self,
         config: str | os.PathLike[str] | Mapping[str, Any] | None = None,
         parameters: str | os.PathLike[str] | Mapping[str, Any] | None = None,

@@ -69,7 +69,9 @@ def load_checked(request: Request, environ: Mapping[str, str]) -> Checked:
     """Load pipeline, configuration and parameters of *request* and check all that can be known; raises like `check`."""
     adapters = AdapterManager(find_plugins())
     pipeline = load_pipeline(request.pipeline_file or "pipeline.yaml", environ=environ, adapters=adapters)
-    config = load_config(request.config_file, environ=environ, adapters=adapters, pipeline_blocks=pipeline.blocks)
+    config = load_config(
+        request.config_file, environ=environ, adapters=adapters, pipeline_blocks=pipeline.blocks
+    )
     setup = Setup(config, adapters)
     values = read_parameters(request, environ)
     check_request(request, pipeline.graph, values, setup)
@@ -88,6 +90,9 @@ def _check_task_options(toolbox: Toolbox, graph: Graph) -> None:
         except InputError as error:
             place = node.place
             where = (place.path, place.line, place.column) if place is not None else ()
-            problems += [Problem(problem.message, *where) if problem.path is None else problem for problem in error.problems]
+            problems += [
+                Problem(problem.message, *where) if problem.path is None else problem
+                for problem in error.problems
+            ]
     if problems:
         raise ConfigurationError(problems)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from magnus.bootstrap import Setup
 from magnus.definition.config import load_config
+from magnus.domain.names import ROOT_BRANCH, parent
 from magnus.engine.masking import Masker
 from magnus.engine.recorder import RunRecorder, read_steps
 from magnus.engine.rerun import Rerun
@@ -111,7 +112,7 @@ def load_continued(store: RunLogStore, run_id: str, graph: Graph, explicit: froz
     try:
         head = recorder.get_run_log()
     except RunLogNotFoundError as error:
-        message = f"--use-cached: {error}; `magnus runs list` shows the runs there are"
+        message = f"--use-cached: {error}"
         raise RunLogNotFoundError(message) from error
 
     def outputs(step: StepLog) -> Values:
@@ -120,5 +121,9 @@ def load_continued(store: RunLogStore, run_id: str, graph: Graph, explicit: froz
     changes = ""
     if head.dag_hash != graph.hash():
         changes = describe_changes(head.run_config.get("dag", {}), graph.definition())
-    rerun = Rerun(run_id, read_steps(store, run_id), outputs, explicit)
+    steps = read_steps(store, run_id)
+    branches: dict[str, set[str]] = {}
+    for branch in {parent(name) for name in steps} - {ROOT_BRANCH}:
+        branches.setdefault(parent(branch), set()).add(branch)
+    rerun = Rerun(run_id, steps, branches, outputs, explicit)
     return Continued(rerun, recorder.resolve(head.input_parameters), changes)

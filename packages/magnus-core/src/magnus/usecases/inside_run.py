@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from magnus.bootstrap import Setup, open_run
@@ -102,45 +102,36 @@ def inside_run(
     else:
         pipeline, config = read_definition(part.pipeline_file, part.config_file, environ, adapters)
         graph, setup = pipeline.graph, Setup(config, adapters)
-    services = setup.build_services(inside_compute=True)
-    try:
+    with ExitStack() as stack:
+        services = setup.build_services(inside_compute=True)
+        stack.callback(services.close)
         graph = graph or _recorded_graph(services, part, adapters)
         find(graph)
         setup.node_options().check(graph)
         setup.refuse(graph, strict=False)
-        masker = Masker()
         variables = {
             key.removeprefix(PREFIX): value for key, value in environ.items() if key.startswith(PREFIX)
         }
         described, credentials = mask_config(setup.described(), variables)
-        for credential in credentials:
-            masker.add(credential)
-    except BaseException:
-        services.close()
-        raise
-    run = open_run(
-        setup,
-        run_id=part.run_id,
-        tag=part.tag,
-        terminal=terminal,
-        reporter=reporter,
-        masker=masker,
-        code_identities=identities.get(),
-        services=services,
-        worker_command=WORKER_COMMAND,
-    )
-    try:
+        run = open_run(
+            setup,
+            run_id=part.run_id,
+            tag=part.tag,
+            terminal=terminal,
+            reporter=reporter,
+            masker=Masker(credentials),
+            code_identities=identities.get(),
+            services=services,
+            worker_command=WORKER_COMMAND,
+        )
+        stack.callback(run.close)
         run_config = {**described, "dag": graph.definition()}
         head, has_begun = _join_or_begin(run, graph, part, environ, run_config)
         if head.dag_hash != graph.hash():
             reporter.warning(f"the dag is not the one that run '{part.run_id}' began with")
         run.context.interrupts.install()
-        try:
-            yield InsideRun(graph, head, run, has_begun)
-        finally:
-            run.context.interrupts.uninstall()
-    finally:
-        run.close()
+        stack.callback(run.context.interrupts.uninstall)
+        yield InsideRun(graph, head, run, has_begun)
 
 
 def _recorded_graph(services: Services, part: Part, adapters: AdapterManager) -> Graph:

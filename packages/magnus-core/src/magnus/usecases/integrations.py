@@ -59,7 +59,10 @@ def judge_installed(adapters: AdapterManager) -> IntegrationTable:
     Args:
         adapters: What is installed. All of it is imported; what is broken stops nothing but itself.
     """
-    unusable = [Unusable("plugin", plugin.distribution, f"{plugin.error}; {plugin.remedy}") for plugin in adapters.broken]
+    unusable = [
+        Unusable("plugin", plugin.distribution, f"{plugin.error}; {plugin.remedy}")
+        for plugin in adapters.broken
+    ]
     executors = _load(adapters, "executor", unusable)
     services = {kind: _load(adapters, kind, unusable) for kind in ServiceKind}
     findings = []
@@ -86,7 +89,7 @@ def _load(adapters: AdapterManager, port: str, unusable: list[Unusable]) -> list
             loaded.append(_Adapter(name, options, adapter.capabilities(options)))
         except MagnusError as error:
             unusable.append(Unusable(port, name, str(error)))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - an adapter is someone else's code: it may fail in any way
             text = f"its capabilities cannot be told: {type(error).__name__}: {error}; report this to its authors"
             unusable.append(Unusable(port, name, text))
     return loaded
@@ -109,13 +112,19 @@ def _stand_in(options_class: type[Any]) -> Any:
     if not is_dataclass(options_class):
         return options_class.model_construct()
     required = [
-        field.name for field in fields(options_class) if field.default is MISSING and field.default_factory is MISSING
+        field.name
+        for field in fields(options_class)
+        if field.default is MISSING and field.default_factory is MISSING
     ]
     return options_class(**{name: name for name in required})
 
 
 def _judge(
-    adapters: AdapterManager, executor: _Adapter, kind: ServiceKind, service: _Adapter, unusable: list[Unusable]
+    adapters: AdapterManager,
+    executor: _Adapter,
+    kind: ServiceKind,
+    service: _Adapter,
+    unusable: list[Unusable],
 ) -> Finding | None:
     executor_can: ExecutorCapabilities = executor.capabilities
     service_can: ServiceCapabilities = service.capabilities
@@ -123,7 +132,7 @@ def _judge(
         offer = adapters.integrations().get((executor.name, kind, service.name))
         rule = adapters.load_integration(offer)() if offer else None
         verdict = judge_pair(executor_can, service_can, kind, rule, (executor.options, service.options))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - an adapter is someone else's code: it may fail in any way
         text = str(error) if isinstance(error, MagnusError) else f"{type(error).__name__}: {error}"
         problem = Unusable("integration", f"{executor.name} x {kind} {service.name}", text)
         if problem not in unusable:

@@ -104,7 +104,8 @@ def _planned(checked: Checked) -> list[PlannedNode]:
             placement = capabilities.timeout_placement
         has_task = node.task is not None
         config = mask_config(
-            {"command": node.task.command if node.task else "", "options": node.executor_config}, checked.variables
+            {"command": node.task.command if node.task else "", "options": node.executor_config},
+            checked.variables,
         ).value
         where = f"{setup.executor.type} ({placement})" if has_task else ""
         planned.append(PlannedNode(step, node, config["command"], config["options"], where, ways))

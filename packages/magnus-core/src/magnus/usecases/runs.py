@@ -48,7 +48,9 @@ def list_runs(
     """
     heads = [head for run_id in store.list_runs() if (head := _head(store, run_id)) is not None]
     wanted = [
-        head for head in heads if (tag is None or head.tag == tag) and (status is None or head.status is status)
+        head
+        for head in heads
+        if (tag is None or head.tag == tag) and (status is None or head.status is status)
     ]
     wanted.sort(key=lambda head: (head.start_time, head.run_id), reverse=True)
     return [summary for head in wanted[:limit] if (summary := _summary(store, head)) is not None]
@@ -64,7 +66,9 @@ def _head(store: RunLogStore, run_id: str) -> RunLog | None:
 
 def _summary(store: RunLogStore, head: RunLog) -> RunSummary | None:
     try:
-        steps = [step for step in read_steps(store, head.run_id).values() if step.step_type not in TERMINAL_TYPES]
+        steps = [
+            step for step in read_steps(store, head.run_id).values() if step.step_type not in TERMINAL_TYPES
+        ]
     except RunLogNotFoundError:
         return None
     done = sum(step.status is Status.SUCCESS for step in steps)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from magnus.domain.graph import Graph
+    from magnus.domain.parameters import Values
+    from magnus.domain.run_log import RunLog
     from magnus.engine.context import RunContext
     from magnus.engine.reporting import Reporter
     from magnus.engine.terminal import Terminal
@@ -130,6 +132,15 @@ def end_step(context: RunContext, step: StepLog, status: Status) -> Status:
     return status
 
 
+def close_run(context: RunContext, head: RunLog, outcome: Status, values: Values) -> None:
+    """Record that the run has ended, with what its parameters are then, and tell everyone."""
+    head.status, head.end_time = outcome, context.clock.timestamp()
+    context.recorder.set_run_log(head, values)
+    tracker = context.services.experiment_tracker
+    tracker.end_run(head.run_id, head.tag, succeeded=outcome is Status.SUCCESS)
+    context.reporter.run_ended(head)
+
+
 def _attempt(inside: InsideRun, address: Address, step: StepLog) -> Status:
     context = inside.run.context
     job = Job(
@@ -175,11 +186,7 @@ def _close(inside: InsideRun, address: Address) -> Status:
     if not is_run:
         context.recorder.add_branch_log(BranchLog(address.branch.name, outcome))
         return Status.SUCCESS
-    head.status, head.end_time = outcome, context.clock.timestamp()
     values = context.recorder.get_parameters(ROOT_BRANCH)
     context.recorder.adopt(values.values())
-    context.recorder.set_run_log(head, values)
-    tracker = context.services.experiment_tracker
-    tracker.end_run(head.run_id, head.tag, succeeded=outcome is Status.SUCCESS)
-    context.reporter.run_ended(head)
+    close_run(context, head, outcome, values)
     return outcome

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ast
-import os
 import sys
 from importlib.machinery import PathFinder, SourceFileLoader
+from pathlib import Path
 
 
 def required_arguments(command: str) -> list[str]:
@@ -37,12 +37,14 @@ def required_by(arguments: ast.arguments) -> list[str]:
     positional = [*arguments.posonlyargs, *arguments.args]
     without_default = positional[: len(positional) - len(arguments.defaults)]
     named = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
-    return [argument.arg for argument in (*without_default, *(item for item, default in named if default is None))]
+    return [
+        argument.arg for argument in (*without_default, *(item for item, default in named if default is None))
+    ]
 
 
 def _source_of(module: str) -> bytes | None:
     """Return the source of *module*, found as an import from the working directory would find it."""
-    path: list[str] | None = [os.getcwd(), *sys.path]
+    path: list[str] | None = [str(Path.cwd()), *sys.path]
     spec = None
     for part in module.split("."):
         spec = PathFinder.find_spec(part, path)

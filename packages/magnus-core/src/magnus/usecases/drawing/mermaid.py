@@ -57,5 +57,6 @@ def _label(node: Node) -> str:
 def _escaped(text: str) -> str:
     """Return *text* with everything but letters, digits and spaces as Mermaid's entity codes: it knows no other quoting."""
     return "".join(
-        character if character.isalnum() or character in " _-,:" else f"#{ord(character)};" for character in text
+        character if character.isalnum() or character in " _-,:" else f"#{ord(character)};"
+        for character in text
     )

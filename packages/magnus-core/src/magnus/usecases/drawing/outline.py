@@ -82,7 +82,8 @@ class _Inside:
 def _inside(graph: Graph, prefix: str) -> list[Leaf | Opened | Closed | Edge | _Inside]:
     ids = {name: f"{prefix}{index}" for index, name in enumerate(graph.nodes)}
     items: list[Leaf | Opened | Closed | Edge | _Inside] = [
-        Opened(ids[name], node) if node.branches else Leaf(ids[name], node) for name, node in graph.nodes.items()
+        Opened(ids[name], node) if node.branches else Leaf(ids[name], node)
+        for name, node in graph.nodes.items()
     ]
     for name, node in graph.nodes.items():
         for kind, target in ((SUCCEEDS, node.next), (FAILS, node.on_failure)):

@@ -146,7 +146,9 @@ def _edge(segment: Segment, left: float, top: float) -> str:
     # The last pixels are straight: an arrowhead points where its line ends.
     bend1, bend2 = top + start.layer_bottom, top + end.layer_top - _ARROW
     middle = (bend1 + bend2) / 2
-    path = f"M{x1:.1f},{y1:.1f} V{bend1:.1f} C{x1:.1f},{middle:.1f} {x2:.1f},{middle:.1f} {x2:.1f},{bend2:.1f}"
+    path = (
+        f"M{x1:.1f},{y1:.1f} V{bend1:.1f} C{x1:.1f},{middle:.1f} {x2:.1f},{middle:.1f} {x2:.1f},{bend2:.1f}"
+    )
     if end.is_point:
         return f'<path class="edge {segment.kind}" d="{path} V{top + end.layer_bottom:.1f}"/>'
     return f'<path class="edge {segment.kind}" d="{path} V{y2:.1f}" marker-end="url(#arrow-{segment.kind})"/>'
@@ -209,4 +211,6 @@ def _text_width(text: str, character: float) -> float:
 
 def _clean(text: str) -> str:
     """Replace what XML cannot hold."""
-    return "".join(each if each.isprintable() or each == "\n" else "\N{REPLACEMENT CHARACTER}" for each in text)
+    return "".join(
+        each if each.isprintable() or each == "\n" else "\N{REPLACEMENT CHARACTER}" for each in text
+    )
