@@ -67,12 +67,10 @@ def start_interactive_session(
     if running_step.get() is not None:
         what = f"the session of run '{_open[-1].run.run_id}' is open" if _open else "a step is running here"
         raise ConfigurationError(f"{what} already; end it before another session begins")
-    by_name = isinstance(parameters_file, Mapping)
-    is_file = config_file is not None and not isinstance(config_file, Mapping)
     request = Request(
-        config_file=os.fspath(config_file) if is_file else None,
-        parameters_file=None if by_name or parameters_file is None else os.fspath(parameters_file),
-        parameters=parameters_file if by_name else {},
+        config_file=_file(config_file),
+        parameters_file=_file(parameters_file),
+        parameters=parameters_file if isinstance(parameters_file, Mapping) else {},
         run_id=run_id,
         tag=tag,
     )
@@ -97,6 +95,11 @@ def end_interactive_session() -> Status:
     if not _open:
         raise OutsideRunError("no interactive session is open; start_interactive_session() begins one")
     return _end("")
+
+
+def _file(given: str | os.PathLike[str] | Mapping[str, Any] | None) -> str | None:
+    """Return the path that was given; None for content, or nothing."""
+    return None if given is None or isinstance(given, Mapping) else os.fspath(given)
 
 
 def _end(failure: str) -> Status:

@@ -164,9 +164,7 @@ class InteractiveRun:
         conclude(context, self._job, self._step, self._scope, attempt, outputs, is_final=True)
         context.reporter.step_ended(self._step)
         last = self._graph.get_fail_node() if failure else self._graph.get_success_node()
-        end = StepLog(
-            last.name, last.name, Status.SUCCESS, step_type=last.type, work_hash=last.work_hash()
-        )
+        end = StepLog(last.name, last.name, Status.SUCCESS, step_type=last.type, work_hash=last.work_hash())
         end.code_identities = context.code_identities
         context.recorder.add_step_log(end)
         self._head.message = attempt.message
