@@ -56,7 +56,11 @@ class Project:
         return inherited | {"PATH": path, "NO_COLOR": "1", MARK: str(self.folder)} | variables
 
     def start(
-        self, *arguments: str, streams: tuple[int, int] = (subprocess.PIPE, subprocess.PIPE), **variables: str
+        self,
+        *arguments: str,
+        streams: tuple[int, int] = (subprocess.PIPE, subprocess.PIPE),
+        process_group: int | None = None,
+        **variables: str,
     ) -> subprocess.Popen[bytes]:
         """Start `magnus` with *arguments*, *streams* as its stdout and stderr; the caller waits for it."""
         return subprocess.Popen(
@@ -66,6 +70,7 @@ class Project:
             stdin=subprocess.DEVNULL,
             stdout=streams[0],
             stderr=streams[1],
+            process_group=process_group,
         )
 
     def magnus(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

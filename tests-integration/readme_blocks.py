@@ -1,10 +1,10 @@
 """The fenced code blocks of a README, and what a shell prints and returns when they are typed in order.
 
 - A `yaml`, `python`, ... block whose first line is the comment `# <file>` is written to that file.
-- A `bash` block is typed into a shell that stops at the first failure. `<!-- exit code: 1 -->` on the line before it says that it is
-  to end so; `<!-- slow -->` that it is only tried together with the others of its kind.
-- A `text` block behind a `bash` block is what it prints, stdout and stderr together. In it `…` stands for anything within a line, and a
-  line of `…` alone for any lines.
+- A `bash` block is typed into a shell that stops at the first failure. `<!-- exit code: 1 -->` on the line before it says
+  that it is to end so; `<!-- slow -->` that it is only tried together with the others of its kind.
+- A `text` block behind a `bash` block is what it prints, stdout and stderr together. In it `…` stands for anything within
+  a line, and a line of `…` alone for any lines.
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ def without_uv(folder: Path) -> dict[str, str]:
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_a_newcomer_clones_tries_and_installs(tmp_path: Path) -> None:
-    """From an empty folder, with git, Python and pip: the clone, the demo, the tests, and the wheels in an environment of their own."""
+    """From an empty folder, with git, Python and pip: the clone, the demo, the tests, and the wheels by themselves."""
     home = tmp_path / "home"
     home.mkdir()
     variables = without_uv(tmp_path)

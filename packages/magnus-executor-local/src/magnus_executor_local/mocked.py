@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping  # noqa: TC003 - pydantic reads the annotations of options
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +57,10 @@ class MockedExecutor(InteractiveExecutor):
                 message = f"executor mocked: the patch '{name}' names no task; the tasks are {', '.join(sorted(known))}"
                 raise ConfigurationError(message)
             if unknown := sorted(patch.keys() - _PATCH_KEYS):
-                message = f"executor mocked: the patch '{name}' has unknown keys {', '.join(unknown)}; it takes command, command_type, command_config"
+                message = (
+                    f"executor mocked: the patch '{name}' has unknown keys {', '.join(unknown)}; "
+                    "it takes command, command_type and command_config"
+                )
                 raise ConfigurationError(message)
 
     def trigger_job(self, job: Job, run_here: StepRunner) -> Status:

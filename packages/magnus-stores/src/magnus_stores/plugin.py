@@ -10,8 +10,12 @@ def magnus_run_log_stores() -> list[AdapterSpec]:
     """Offer the run log stores."""
     return [
         AdapterSpec("file-system", "magnus_stores.run_log.file_system:FileSystemRunLogStore", port_api=1),
-        AdapterSpec("chunked-fs", "magnus_stores.run_log.chunked_fs:ChunkedFileSystemRunLogStore", port_api=1),
-        AdapterSpec("sql", "magnus_stores.run_log.sql:SqlRunLogStore", port_api=1, extra="magnus-stores[sql]"),
+        AdapterSpec(
+            "chunked-fs", "magnus_stores.run_log.chunked_fs:ChunkedFileSystemRunLogStore", port_api=1
+        ),
+        AdapterSpec(
+            "sql", "magnus_stores.run_log.sql:SqlRunLogStore", port_api=1, extra="magnus-stores[sql]"
+        ),
     ]
 
 
@@ -26,7 +30,9 @@ def magnus_secrets() -> list[AdapterSpec]:
     """Offer the secrets managers."""
     return [
         AdapterSpec("dotenv", "magnus_stores.secrets.dotenv:DotenvSecrets", port_api=1),
-        AdapterSpec("env-secrets-manager", "magnus_stores.secrets.environment:EnvironmentSecrets", port_api=1),
+        AdapterSpec(
+            "env-secrets-manager", "magnus_stores.secrets.environment:EnvironmentSecrets", port_api=1
+        ),
     ]
 
 
@@ -34,5 +40,7 @@ def magnus_secrets() -> list[AdapterSpec]:
 def magnus_experiment_trackers() -> list[AdapterSpec]:
     """Offer the experiment trackers."""
     return [
-        AdapterSpec("mlflow", "magnus_stores.tracker.mlflow:MlflowTracker", port_api=1, extra="magnus-stores[mlflow]"),
+        AdapterSpec(
+            "mlflow", "magnus_stores.tracker.mlflow:MlflowTracker", port_api=1, extra="magnus-stores[mlflow]"
+        ),
     ]

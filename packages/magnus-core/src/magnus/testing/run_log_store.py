@@ -335,7 +335,10 @@ class RunLogStoreContract:
         self, make_run_log_store: Callable[[], RunLogStore]
     ) -> None:
         """A client that was not used can be closed too; what was written without durability is there."""
-        make_run_log_store().close()
+        unused = make_run_log_store()
+        if not type(unused).capabilities(unused.options).persistent:
+            pytest.skip("what the store holds ends with it")
+        unused.close()
         before = _open_files()
         with closing(make_run_log_store()) as store:
             store.create_run(RUN, [HEAD])

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from conftest import Said
+    from tests.unit.cli.conftest import Said
 
 pytestmark = pytest.mark.usefixtures("in_runs")
 

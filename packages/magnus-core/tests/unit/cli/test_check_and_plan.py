@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from conftest import Said
+    from tests.unit.cli.conftest import Said
 
 PARALLEL = """\
 executor: {type: local, config: {enable_parallel: true}}
@@ -17,7 +17,9 @@ run_log_store: {type: buffered}
 """
 
 
-def test_every_service_feature_and_task_type_gets_a_verdict(magnus: Callable[..., Said], in_runs: Path) -> None:  # noqa: ARG001
+def test_every_service_feature_and_task_type_gets_a_verdict(
+    magnus: Callable[..., Said], in_runs: Path
+) -> None:
     """What the dag does not use is not judged."""
     report = magnus("check", "-p", "parameters.json", "--json").json()
     assert report["refused"] == 0
@@ -28,7 +30,9 @@ def test_every_service_feature_and_task_type_gets_a_verdict(magnus: Callable[...
     assert subjects["task type"] == "shell"
 
 
-def test_a_refused_pair_exits_with_2_and_says_what_to_change(magnus: Callable[..., Said], in_copy: Path) -> None:
+def test_a_refused_pair_exits_with_2_and_says_what_to_change(
+    magnus: Callable[..., Said], in_copy: Path
+) -> None:
     """The reason and the remedy stand in the line."""
     (in_copy / "parallel.yaml").write_text(PARALLEL)
     said = magnus("check", "-c", "parallel.yaml")
@@ -61,7 +65,9 @@ def test_a_map_over_a_parameter_that_is_no_list_is_found(magnus: Callable[..., S
     assert "needs a list, but the parameter 'items' is 3" in said.err
 
 
-def test_options_of_a_task_type_are_checked_where_they_stand(magnus: Callable[..., Said], tmp_path: Path) -> None:
+def test_options_of_a_task_type_are_checked_where_they_stand(
+    magnus: Callable[..., Said], tmp_path: Path
+) -> None:
     """A run would find the mistake only when the step begins."""
     pytest.importorskip("magnus_executor_local")
     pytest.importorskip("magnus_stores")
@@ -77,7 +83,9 @@ def test_options_of_a_task_type_are_checked_where_they_stand(magnus: Callable[..
     assert "shel" in said.err
 
 
-def test_the_plan_says_what_a_node_does_and_what_leads_to_it(magnus: Callable[..., Said], in_runs: Path) -> None:  # noqa: ARG001
+def test_the_plan_says_what_a_node_does_and_what_leads_to_it(
+    magnus: Callable[..., Said], in_runs: Path
+) -> None:
     """Command, place, attempts, files and ways."""
     nodes = {node["step"]: node for node in magnus("plan", "--json").json()["nodes"]}
     assert nodes["first"]["catalog"]["put"] == ["*.csv"]
@@ -90,7 +98,8 @@ def test_the_plan_says_what_a_node_does_and_what_leads_to_it(magnus: Callable[..
 
 
 def test_the_plan_of_a_rerun_says_what_is_skipped_and_why_the_rest_is_not(
-    magnus: Callable[..., Said], in_runs: Path  # noqa: ARG001
+    magnus: Callable[..., Said],
+    in_runs: Path,  # noqa: ARG001
 ) -> None:
     """Each item of a map has an answer of its own."""
     nodes = magnus("plan", "--use-cached", "failed", "--json").json()["nodes"]
@@ -115,7 +124,9 @@ def test_the_plan_of_a_rerun_agrees_with_the_rerun(magnus: Callable[..., Said], 
         assert step["mock"] is decision["skip"], decision["step"]
 
 
-def test_a_changed_step_runs_again_with_all_that_follows_it(magnus: Callable[..., Said], in_copy: Path) -> None:
+def test_a_changed_step_runs_again_with_all_that_follows_it(
+    magnus: Callable[..., Said], in_copy: Path
+) -> None:
     """The reason of the first is the change; of the others, the first."""
     file = in_copy / "pipeline.yaml"
     file.write_text(file.read_text().replace("said by a", "said anew by a"))
@@ -141,7 +152,9 @@ def test_no_credential_stands_in_a_plan(
     """Neither one that a variable brought, nor one in the options of a node."""
     monkeypatch.setenv("MAGNUS_VAR_DB_PASSWORD", "canary-123")
     file = in_copy / "pipeline.yaml"
-    file.write_text(file.read_text().replace("echo said by last", "'psql ${DB_PASSWORD} password=canary-456 x'"))
+    file.write_text(
+        file.read_text().replace("echo said by last", "'psql ${DB_PASSWORD} password=canary-456 x'")
+    )
     for options in ((), ("--json",)):
         said = magnus("plan", *options)
         assert said.code == 0, said.err
@@ -149,10 +162,14 @@ def test_no_credential_stands_in_a_plan(
         assert "canary" not in said.out + said.err
 
 
-def test_installed_pairs_are_judged_and_what_is_broken_stops_nothing(magnus: Callable[..., Said], in_runs: Path) -> None:  # noqa: ARG001
+def test_installed_pairs_are_judged_and_what_is_broken_stops_nothing(
+    magnus: Callable[..., Said], in_runs: Path
+) -> None:
     """Every executor with every service of the four kinds."""
     table = magnus("integrations", "--json").json()
-    pairs = {(each["executor"], each["subject"], each["name"]): each["verdict"] for each in table["integrations"]}
+    pairs = {
+        (each["executor"], each["subject"], each["name"]): each["verdict"] for each in table["integrations"]
+    }
     assert pairs["local", "run_log_store", "file-system"] == "ok"
     assert pairs["local", "secrets", "do-nothing"] == "ok"
     assert {kind for _, kind, _ in pairs} == {"run_log_store", "catalog", "secrets", "experiment_tracker"}

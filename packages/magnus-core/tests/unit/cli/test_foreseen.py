@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -88,13 +87,15 @@ def test_only_what_is_certain_is_refused(project: Path, command: str, kind: str,
     assert check(project, command, kind) == code
 
 
-def test_execute_refuses_the_same_and_leaves_nothing(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_execute_refuses_the_same_and_leaves_nothing(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """No run log, no catalog."""
     assert check(project, "package.module.plain") == 2
-    before = sorted(os.listdir(project))
+    before = sorted(project.iterdir())
     assert main(["execute"]) == 2
     assert "needs the argument 'a'" in capsys.readouterr().err
-    assert sorted(os.listdir(project)) == before
+    assert sorted(project.iterdir()) == before
 
 
 def test_a_map_over_a_given_parameter_that_is_no_list_is_refused(

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from conftest import Said
+    from tests.unit.cli.conftest import Said
 
-AWKWARD = 'ç <b>&"\' 数据 ]) --> #'
+AWKWARD = "ç <b>&\"' 数据 ]) --> #"
 SVG = "{http://www.w3.org/2000/svg}"
 PIPELINE = """\
 dag:
@@ -55,14 +55,20 @@ def test_mermaid_is_the_format_when_none_is_named(magnus: Callable[..., Said], p
     assert said.code == 0, said.err
     lines = said.out.splitlines()
     assert lines[0] == "flowchart TD"
-    assert sum(line.strip().startswith("subgraph") for line in lines) == sum(line.strip() == "end" for line in lines) == 5
+    assert (
+        sum(line.strip().startswith("subgraph") for line in lines)
+        == sum(line.strip() == "end" for line in lines)
+        == 5
+    )
     assert sum("-. on_failure .->" in line for line in lines) == 2
     labels = re.findall(r'"([^"]*)"', said.out)
     assert any("#60;b#62;#38;#34;#39;" in label for label in labels)
     assert not any(character in label for label in labels for character in "[]()'")
 
 
-def test_every_edge_of_the_mermaid_text_joins_two_nodes_that_it_declares(magnus: Callable[..., Said], pipeline: str) -> None:
+def test_every_edge_of_the_mermaid_text_joins_two_nodes_that_it_declares(
+    magnus: Callable[..., Said], pipeline: str
+) -> None:
     """Ids are the same where a node is declared and where an edge names it."""
     out = magnus("graph", "-f", pipeline).out
     declared = set(re.findall(r"^\s*(?:subgraph )?(n[\dnb]*)[\[(]", out, re.MULTILINE))
@@ -71,7 +77,9 @@ def test_every_edge_of_the_mermaid_text_joins_two_nodes_that_it_declares(magnus:
     assert len(named) == 11
 
 
-def test_dot_quotes_labels_and_opens_as_many_clusters_as_it_closes(magnus: Callable[..., Said], pipeline: str) -> None:
+def test_dot_quotes_labels_and_opens_as_many_clusters_as_it_closes(
+    magnus: Callable[..., Said], pipeline: str
+) -> None:
     """Clusters are joined through a node inside them."""
     out = magnus("graph", "-f", pipeline, "--format", "dot").out
     assert AWKWARD.replace('"', '\\"') in out
@@ -93,7 +101,9 @@ def test_svg_is_well_formed_and_holds_every_name(magnus: Callable[..., Said], pi
     assert "edge next" in kinds
 
 
-def test_boxes_of_the_picture_lie_inside_it_and_do_not_overlap(magnus: Callable[..., Said], pipeline: str) -> None:
+def test_boxes_of_the_picture_lie_inside_it_and_do_not_overlap(
+    magnus: Callable[..., Said], pipeline: str
+) -> None:
     """Nodes without branches are apart from each other."""
     root = ET.fromstring(magnus("graph", "-f", pipeline, "--format", "svg").out)  # noqa: S314
     width, height = float(root.get("width", 0)), float(root.get("height", 0))
@@ -110,7 +120,9 @@ def test_boxes_of_the_picture_lie_inside_it_and_do_not_overlap(magnus: Callable[
         assert x1 + w1 <= x2 or x2 + w2 <= x1 or y1 + h1 <= y2 or y2 + h2 <= y1
 
 
-def test_html_needs_nothing_from_elsewhere(magnus: Callable[..., Said], pipeline: str, tmp_path: Path) -> None:
+def test_html_needs_nothing_from_elsewhere(
+    magnus: Callable[..., Said], pipeline: str, tmp_path: Path
+) -> None:
     """No address but the name of the SVG language, and no script."""
     said = magnus("graph", "-f", pipeline, "--format", "html", "-o", str(tmp_path / "graph.html"))
     assert said.out == ""
@@ -120,7 +132,9 @@ def test_html_needs_nothing_from_elsewhere(magnus: Callable[..., Said], pipeline
     assert "&lt;script&gt;" in page
 
 
-def test_a_chain_of_thousands_of_nodes_that_fail_into_one_is_drawn(magnus: Callable[..., Said], tmp_path: Path) -> None:
+def test_a_chain_of_thousands_of_nodes_that_fail_into_one_is_drawn(
+    magnus: Callable[..., Said], tmp_path: Path
+) -> None:
     """Edges that skip layers share their way, or there would be millions of points."""
     count = 3000
     steps = [
@@ -135,7 +149,9 @@ def test_a_chain_of_thousands_of_nodes_that_fail_into_one_is_drawn(magnus: Calla
     assert len(said.out) < 1000 * count
 
 
-def test_a_file_that_cannot_be_written_is_no_bug(magnus: Callable[..., Said], pipeline: str, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_is_no_bug(
+    magnus: Callable[..., Said], pipeline: str, tmp_path: Path
+) -> None:
     """The message names the file."""
     target = str(tmp_path / "no" / "such" / "graph.svg")
     said = magnus("graph", "-f", pipeline, "--format", "svg", "-o", target)

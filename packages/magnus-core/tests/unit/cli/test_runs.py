@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from conftest import Said
+    from tests.unit.cli.conftest import Said
 
 pytestmark = pytest.mark.usefixtures("in_runs")
 
@@ -21,7 +21,10 @@ def test_runs_are_listed_newest_first_with_their_counts(magnus: Callable[..., Sa
     runs = magnus("runs", "list", "--json").json()
     assert [run["run_id"] for run in runs] == ["killed", "at-once", "completed", "failed"]
     by_id = {run["run_id"]: run for run in runs}
-    assert (by_id["failed"]["status"], by_id["failed"]["steps_failed"]) == ("FAIL", 2)  # the item, and the map around it
+    assert (by_id["failed"]["status"], by_id["failed"]["steps_failed"]) == (
+        "FAIL",
+        2,
+    )  # the item, and the map around it
     assert (by_id["at-once"]["steps_done"], by_id["at-once"]["steps_failed"]) == (9, 0)
     assert by_id["completed"]["original_run_id"] == "failed"
     assert by_id["at-once"]["duration"] > 0
@@ -50,11 +53,15 @@ def test_a_killed_run_is_listed_as_processing_with_a_remark(magnus: Callable[...
     assert "--use-cached killed" in said.err
 
 
-def test_lines_are_aligned_and_hold_no_colours_where_there_is_no_terminal(magnus: Callable[..., Said]) -> None:
+def test_lines_are_aligned_and_hold_no_colours_where_there_is_no_terminal(
+    magnus: Callable[..., Said],
+) -> None:
     """A pipe gets plain columns."""
     lines = magnus("runs", "list").out.splitlines()
     assert "\x1b" not in "".join(lines)
-    assert {line.index(word) for line, word in zip(lines, ("STATUS", "PROC", "SUCC", "SUCC", "FAIL"), strict=True)} == {11}
+    assert {
+        line.index(word) for line, word in zip(lines, ("STATUS", "PROC", "SUCC", "SUCC", "FAIL"), strict=True)
+    } == {11}
 
 
 def test_a_run_is_shown_with_everything_in_it(magnus: Callable[..., Said]) -> None:
@@ -80,7 +87,10 @@ def test_a_step_is_shown_alone_with_what_is_inside_it(magnus: Callable[..., Said
     out = magnus("runs", "show", "completed", "each").out
     assert "work  (task)  SUCCESS  skipped" in out
     assert "first" not in out
-    assert magnus("runs", "show", "completed", "each.b.work", "--json").json()["attempts"][0]["status"] == "SUCCESS"
+    assert (
+        magnus("runs", "show", "completed", "each.b.work", "--json").json()["attempts"][0]["status"]
+        == "SUCCESS"
+    )
 
 
 @pytest.mark.parametrize("run_id", ["failed", "completed", "at-once", "killed"])
@@ -97,7 +107,11 @@ def test_a_real_run_log_fits_the_schema(magnus: Callable[..., Said], run_id: str
 def test_the_schema_refuses_what_is_no_run_log(magnus: Callable[..., Said]) -> None:
     """A key too many deep inside, and a status that does not exist."""
     jsonschema = pytest.importorskip("jsonschema")
-    for path, value in ((("attempts", 0, "host"), "h"), (("status",), "DONE"), (("attempts", 0, "duration"), "long")):
+    for path, value in (
+        (("attempts", 0, "host"), "h"),
+        (("status",), "DONE"),
+        (("attempts", 0, "duration"), "long"),
+    ):
         run = magnus("runs", "show", "at-once", "--json").json()
         *way, key = path
         target = run["steps"]["sides"]["branches"]["sides.left side"]["steps"]["sides.left side.a"]
@@ -112,7 +126,10 @@ def test_a_run_completed_by_a_rerun_equals_one_that_went_through_at_once(magnus:
     """Skipped steps are compared by what they left."""
     said = magnus("runs", "compare", "completed", "at-once")
     assert (said.code, said.out) == (0, "completed and at-once are equal\n")
-    assert magnus("runs", "compare", "completed", "at-once", "--json").json() == {"equal": True, "difference": None}
+    assert magnus("runs", "compare", "completed", "at-once", "--json").json() == {
+        "equal": True,
+        "difference": None,
+    }
 
 
 def test_the_first_difference_is_named_with_both_values(magnus: Callable[..., Said]) -> None:
@@ -148,7 +165,9 @@ def test_logs_of_skipped_steps_are_those_of_the_run_they_ran_in(magnus: Callable
         ("delete", "at-once", "at-onse", "--yes"),
     ],
 )
-def test_an_unknown_run_is_refused_with_what_to_do(magnus: Callable[..., Said], arguments: tuple[str, ...]) -> None:
+def test_an_unknown_run_is_refused_with_what_to_do(
+    magnus: Callable[..., Said], arguments: tuple[str, ...]
+) -> None:
     """The nearest id is named, and the command that lists all."""
     said = magnus("runs", *arguments)
     assert (said.code, said.out) == (2, "")
@@ -174,7 +193,9 @@ def test_an_empty_store_is_told_apart_from_an_unknown_run(
     assert "by -c" in magnus("runs", "show", "any").err
 
 
-def test_deleting_asks_where_somebody_can_answer_and_is_refused_elsewhere(magnus: Callable[..., Said]) -> None:
+def test_deleting_asks_where_somebody_can_answer_and_is_refused_elsewhere(
+    magnus: Callable[..., Said],
+) -> None:
     """A script has to say --yes."""
     said = magnus("runs", "delete", "failed")
     assert said.code == 2
@@ -197,7 +218,9 @@ def test_a_configuration_file_can_be_named_everywhere(magnus: Callable[..., Said
     """Each command reads the store that the file names."""
     (in_copy / ".run_log_store").rename(in_copy / "elsewhere")
     config = in_copy / "config.json"
-    config.write_text(json.dumps({"run_log_store": {"type": "file-system", "config": {"log_folder": "elsewhere"}}}))
+    config.write_text(
+        json.dumps({"run_log_store": {"type": "file-system", "config": {"log_folder": "elsewhere"}}})
+    )
     assert magnus("runs", "show", "failed").code == 2
     for arguments in (
         ("list",),

@@ -17,7 +17,7 @@ from magnus.usecases.integrations import judge_installed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Said
+    from tests.unit.cli.conftest import Said
 
 BUILTIN = PluginSource("builtin", "magnus.builtin.plugin", "magnus-core 1")
 BROKEN = PluginSource("broken", "no_such_module", "magnus-broken 2")
@@ -32,7 +32,9 @@ def test_each_schema_is_valid_and_names_its_dialect(magnus: Callable[..., Said],
     jsonschema.Draft202012Validator.check_schema(schema)
 
 
-def test_the_schema_of_run_logs_tells_its_version_and_describes_every_field(magnus: Callable[..., Said]) -> None:
+def test_the_schema_of_run_logs_tells_its_version_and_describes_every_field(
+    magnus: Callable[..., Said],
+) -> None:
     """The descriptions are those of the classes."""
     schema = magnus("schema", "run-log").json()
     assert schema["properties"]["schema_version"]["const"] == 1

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from magnus.domain.capabilities import Reach, ServiceCapabilities
+from magnus.domain.names import run_id_problem
 from magnus.domain.records import RecordKind
 from magnus.errors import RunLogExistsError, RunLogNotFoundError, ServiceError
 from magnus.ports.run_log_store import RunLogStore
@@ -173,6 +174,8 @@ class ChunkedFileSystemRunLogStore(RunLogStore):
 
     def _known(self, run_id: str) -> str:
         """Return the folder of a run, sure that it is one and of this very run: case may not matter here."""
+        if run_id_problem(run_id):  # it could lead out of the folder
+            raise self._unknown(run_id)
         path = self._path(run_id)
         if run_id not in self._known_runs:
             stated = _read(f"{path}/{_FORMAT_FILE}", json.load)

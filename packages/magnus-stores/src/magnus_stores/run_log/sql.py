@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from magnus.domain.capabilities import Reach, ServiceCapabilities
+from magnus.domain.names import run_id_problem
 from magnus.domain.records import Record, RecordKind
 from magnus.errors import RunLogExistsError, RunLogNotFoundError
 from magnus.ports.run_log_store import RunLogStore
@@ -71,7 +72,7 @@ class SqlRunLogStore(RunLogStore):
 
     def put(self, run_id: str, records: Sequence[Record], *, durable: bool = True) -> None:
         """See the port."""
-        self._make_ready()
+        self._make_ready_for(run_id)
         try:
             self._database.write(lambda connection: self._write(connection, run_id, records), durable=durable)
         except sa.exc.IntegrityError as error:  # the row of the run is what those of its records refer to
@@ -90,7 +91,7 @@ class SqlRunLogStore(RunLogStore):
                 self._check_run(connection, run_id)
             return body
 
-        self._make_ready_to_read(run_id)
+        self._make_ready_for(run_id)
         body = self._database.read(find)
         return None if body is None else tables.decode(body)
 
@@ -105,7 +106,7 @@ class SqlRunLogStore(RunLogStore):
             self._check_run(connection, run_id)
             return sorted(connection.scalars(wanted))
 
-        self._make_ready_to_read(run_id)
+        self._make_ready_for(run_id)
         return self._read_in_batches(self._database.read(find))
 
     def list_runs(self) -> Iterator[str]:
@@ -118,7 +119,7 @@ class SqlRunLogStore(RunLogStore):
     def delete_run(self, run_id: str) -> None:
         """See the port; the rows of the records go with the one of the run."""
         delete = sa.delete(tables.runs).where(tables.runs.c.run_id == run_id)
-        self._make_ready_to_read(run_id)
+        self._make_ready_for(run_id)
         if not self._database.write(lambda connection: connection.execute(delete).rowcount):
             raise self._unknown(run_id)
 
@@ -159,8 +160,8 @@ class SqlRunLogStore(RunLogStore):
         self._database.write(tables.create_tables)
         self._ready = True
 
-    def _make_ready_to_read(self, run_id: str) -> None:
-        if self._is_absent():
+    def _make_ready_for(self, run_id: str) -> None:
+        if run_id_problem(run_id) or self._is_absent():
             raise self._unknown(run_id)
         self._make_ready()
 

@@ -1,6 +1,7 @@
+"""The file-system run log store keeps the promises of the port."""
+
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,11 +13,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from magnus.ports.run_log_store import RunLogStore
+
 
 class TestFileSystemRunLogStore(RunLogStoreContract):
-    """The store `file-system` keeps the promises."""
+    """On the disk that the tests run on."""
 
     @pytest.fixture
-    def make_run_log_store(self, tmp_path: Path) -> Callable[[], FileSystemRunLogStore]:
-        """Make stores in one folder."""
-        return partial(FileSystemRunLogStore, FileSystemOptions(log_folder=str(tmp_path / "runs")))
+    def make_run_log_store(self, tmp_path: Path) -> Callable[[], RunLogStore]:
+        """Return a function of which every call makes another client of one folder."""
+        options = FileSystemOptions(log_folder=str(tmp_path / "logs"))
+        return lambda: FileSystemRunLogStore(options)
