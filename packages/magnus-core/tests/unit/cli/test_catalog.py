@@ -47,7 +47,7 @@ def test_damage_is_found_and_told(magnus: Callable[..., Said], in_copy: Path) ->
     assert "x.csv" in "".join(said.json()["at-once"])
 
 
-def test_garbage_is_counted_before_it_is_removed(magnus: Callable[..., Said], in_copy: Path) -> None:  # noqa: ARG001
+def test_garbage_is_counted_before_it_is_removed(magnus: Callable[..., Said], in_copy: Path) -> None:
     """A dry run changes nothing."""
     magnus("runs", "delete", "killed", "--yes")
     counted = magnus("catalog", "gc", "--dry-run", "--json").json()

@@ -99,7 +99,7 @@ def test_the_plan_says_what_a_node_does_and_what_leads_to_it(
 
 def test_the_plan_of_a_rerun_says_what_is_skipped_and_why_the_rest_is_not(
     magnus: Callable[..., Said],
-    in_runs: Path,  # noqa: ARG001
+    in_runs: Path,
 ) -> None:
     """Each item of a map has an answer of its own."""
     nodes = magnus("plan", "--use-cached", "failed", "--json").json()["nodes"]
@@ -116,7 +116,7 @@ def test_the_plan_of_a_rerun_says_what_is_skipped_and_why_the_rest_is_not(
     assert cached["last"]["reason"] == "'each.b.work', which comes before it, runs again"
 
 
-def test_the_plan_of_a_rerun_agrees_with_the_rerun(magnus: Callable[..., Said], in_runs: Path) -> None:  # noqa: ARG001
+def test_the_plan_of_a_rerun_agrees_with_the_rerun(magnus: Callable[..., Said], in_runs: Path) -> None:
     """What was foretold to be skipped is what the run log says was skipped."""
     nodes = magnus("plan", "--use-cached", "failed", "--json").json()["nodes"]
     for decision in [decision for node in nodes for decision in node.get("cached", ())]:
@@ -139,7 +139,7 @@ def test_a_changed_step_runs_again_with_all_that_follows_it(
     assert not cached["last"]["skip"]
 
 
-def test_the_plan_of_an_unknown_run_is_refused(magnus: Callable[..., Said], in_runs: Path) -> None:  # noqa: ARG001
+def test_the_plan_of_an_unknown_run_is_refused(magnus: Callable[..., Said], in_runs: Path) -> None:
     """With the command that lists the runs there are."""
     said = magnus("plan", "--use-cached", "nobody")
     assert said.code == 2
