@@ -218,11 +218,12 @@ class AdapterManager:
         if not (isinstance(loaded, type) and issubclass(loaded, base)):
             message = f"{what} is not a subclass of {base.__module__}.{base.__qualname__}; report this to its authors"
             raise ConfigurationError(message)
-        missing = sorted(getattr(loaded, "__abstractmethods__", ()))
+        adapter: type[Any] = loaded
+        missing = sorted(getattr(adapter, "__abstractmethods__", ()))
         if missing:
             message = f"{what} lacks {', '.join(missing)}; report this to its authors"
             raise ConfigurationError(message)
-        return loaded
+        return adapter
 
     def unknown(self, port: str, name: str) -> str:
         """Return the message for a *name* that no package offers."""
@@ -243,7 +244,7 @@ class AdapterManager:
         return text
 
 
-def _import_target(target: str) -> type[Any]:
+def _import_target(target: str) -> Any:
+    """Return what *target* names; another package wrote it, so it may be anything."""
     module, _, name = target.partition(":")
-    loaded: type[Any] = getattr(importlib.import_module(module), name)
-    return loaded
+    return getattr(importlib.import_module(module), name)
