@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from magnus.cli.app import main
+from magnus.domain.capabilities import Placement
+from magnus.ports.executor import Executor
+from magnus_executor_local.config import LocalOptions
+from magnus_executor_local.local import LocalExecutor
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PIPELINE = """\
+dag:
+  start_at: first
+  steps:
+    first: {type: task, command_type: python-lambda, command: 'lambda: {"made": 1}', next: both}
+    both:
+      type: parallel
+      next: last
+      branches:
+        one:
+          start_at: pid
+          steps:
+            pid: {type: task, command: work.pid, next: s}
+            s: {type: success}
+            f: {type: fail}
+        two:
+          start_at: pid
+          steps:
+            pid: {type: task, command: work.pid, next: s}
+            s: {type: success}
+            f: {type: fail}
+    last: {type: task, command: work.last, timeout: 20, next: done}
+    done: {type: success}
+    failed: {type: fail}
+"""
+
+WORK = """\
+import os
+import time
+
+
+def pid():
+    return {f"pid_{os.getpid()}": os.getppid()}
+
+
+def last():
+    return {"last_pid": os.getpid()}
+
+
+def die():
+    os._exit(7)
+
+
+def sleep():
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return an empty working directory with a pipeline and its functions."""
+    (tmp_path / "pipeline.yaml").write_text(PIPELINE)
+    (tmp_path / "work.py").write_text(WORK)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(project: Path, capsys: pytest.CaptureFixture[str], executor: dict[str, Any]) -> dict[str, Any]:
+    """Execute the pipeline with *executor* and return its run log."""
+    (project / "config.yaml").write_text(json.dumps({"executor": executor}))
+    code = main(["execute", "-c", "config.yaml", "--json"])
+    log: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert (code == 0) == (log["status"] == "SUCCESS")
+    return log
+
+
+def test_steps_run_in_this_process_unless_they_must_be_stoppable(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without `enable_parallel` only a step with a timeout has a process of its own."""
+    parameters = run(project, capsys, {"type": "local"})["parameters"]
+    assert f"pid_{os.getpid()}" in parameters
+    assert parameters["last_pid"] != os.getpid()
+
+
+def test_branches_run_in_worker_processes(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With `enable_parallel` no branch runs in the process that traverses."""
+    log = run(project, capsys, {"type": "local", "config": {"enable_parallel": True, "max_workers": 2}})
+    assert log["status"] == "SUCCESS"
+    pids = {name: parent for name, parent in log["parameters"].items() if name.startswith("pid_")}
+    assert set(pids.values()) == {os.getpid()}
+
+
+@pytest.mark.parametrize(
+    ("command", "message", "exit_code"),
+    [
+        ("work.die, timeout: 30", "the process of the step ended by itself with exit code 7", 7),
+        ("work.sleep, timeout: 0.5", "timed out after 0.5 s", None),
+    ],
+)
+def test_a_process_that_ends_before_its_step_is_named(
+    project: Path, capsys: pytest.CaptureFixture[str], command: str, message: str, exit_code: int | None
+) -> None:
+    """The step fails with the cause; the run log is closed."""
+    (project / "pipeline.yaml").write_text(
+        f"dag: {{start_at: a, steps: {{a: {{type: task, command: {command}, next: s}}, "
+        "s: {type: success}, f: {type: fail}}}"
+    )
+    step = run(project, capsys, {"type": "local"})["steps"]["a"]
+    assert (step["status"], step["message"]) == ("FAIL", message)
+    assert step["attempts"][0]["exit_code"] == exit_code
+
+
+def test_mocked_runs_nothing_but_the_patches(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every other task counts as done, marked as mock."""
+    patches = {"last": {"command": "lambda: {'patched': 1}", "command_type": "python-lambda"}}
+    log = run(project, capsys, {"type": "mocked", "config": {"patches": patches}})
+    assert log["parameters"] == {"patched": 1}
+    assert {name: step["mock"] for name, step in log["steps"].items() if step["step_type"] == "task"} == {
+        "first": True,
+        "last": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("patches", "said"),
+    [
+        ({"nowhere": {"command": "a.b"}}, "the patch 'nowhere' names no task"),
+        ({"last": {"comand": "a.b"}}, "unknown keys comand"),
+    ],
+)
+def test_a_patch_that_would_patch_nothing_is_refused(
+    project: Path, capsys: pytest.CaptureFixture[str], patches: dict[str, Any], said: str
+) -> None:
+    """A misspelt patch must not pass as a test of the dag."""
+    (project / "config.yaml").write_text(
+        json.dumps({"executor": {"type": "mocked", "config": {"patches": patches}}})
+    )
+    assert main(["execute", "-c", "config.yaml"]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_capabilities_follow_the_options() -> None:
+    """Workers are other processes of this machine; resources are refused unless the user gives them up."""
+    assert issubclass(LocalExecutor, Executor)
+    alone, beside = LocalOptions(), LocalOptions(enable_parallel=True, ignore_resources=True)
+    assert LocalExecutor.capabilities(alone).placement is Placement.SAME_PROCESS
+    assert LocalExecutor.capabilities(alone).refused_features
+    assert LocalExecutor.capabilities(beside).placement is Placement.SAME_HOST
+    assert not LocalExecutor.capabilities(beside).refused_features
+
+
+def test_a_worker_count_that_cannot_be_meant_is_refused() -> None:
+    """Nothing runs on no worker."""
+    with pytest.raises(ValueError, match="at least 1"):
+        LocalOptions(max_workers=0)
