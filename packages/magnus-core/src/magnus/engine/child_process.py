@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -93,6 +94,35 @@ def descendants(pid: int) -> list[int]:
         found += below
         waiting += below
     return found
+
+
+def group_members_since(moment: float) -> list[int]:
+    """Return the descendants of this process that are in its own process group and began after *moment*.
+
+    They are what a task has started by itself. On systems other than Linux nobody says when they began: none are returned,
+    because they could be the user's, who runs a pipeline from a program that has children of its own.
+
+    Args:
+        moment: Seconds on `CLOCK_BOOTTIME`.
+    """
+    if not hasattr(time, "CLOCK_BOOTTIME"):
+        return []
+    first_tick = int(moment * os.sysconf("SC_CLK_TCK"))
+    found = []
+    for pid in descendants(os.getpid()):
+        with suppress(OSError):
+            fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+            if int(fields[2]) == os.getpgrp() and int(fields[19]) >= first_tick:
+                found.append(pid)
+    return found
+
+
+def kill_group_members(pids: Sequence[int]) -> None:
+    """Kill those of *pids* that are still in the process group of this process."""
+    for pid in pids:
+        with suppress(ProcessLookupError, PermissionError):
+            if os.getpgid(pid) == os.getpgrp():
+                os.kill(pid, signal.SIGKILL)
 
 
 def _processes() -> Iterator[tuple[int, int]]:

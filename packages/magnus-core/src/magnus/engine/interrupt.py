@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -39,11 +40,14 @@ class Interrupts:
         self._stop: StopRun | None = None
         self._open = False
         self._previous: dict[int, Any] = {}
+        self._began: float | None = None
+        self._started_by_task: list[int] = []
 
     def install(self, max_time_seconds: float | None = None) -> None:
         """Begin to catch; does nothing outside the main thread, where Python allows no handlers."""
         if threading.current_thread() is not threading.main_thread():
             return
+        self._began = time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else None
         for number in (signal.SIGINT, signal.SIGTERM):
             self._previous[number] = signal.signal(number, self._on_signal)
         if max_time_seconds is not None:
@@ -74,9 +78,25 @@ class Interrupts:
         finally:
             self._open = False
 
+    def end_what_the_task_started(self) -> None:
+        """Kill the processes that the interrupted task had started by itself, and theirs, unless they left our group."""
+        if self._started_by_task:
+            from magnus.engine.child_process import kill_group_members
+
+            kill_group_members(self._started_by_task)
+            self._started_by_task = []
+
+    def _look_at_children(self) -> None:
+        # Now: once the exception has ended a child, nobody can tell any more that its children were ours.
+        if self._began is not None and self._open:
+            from magnus.engine.child_process import group_members_since
+
+            self._started_by_task = group_members_since(self._began)
+
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         again = self._stop is not None
         self._stop = StopRun(f"interrupted by {signal.Signals(number).name}", interrupted=True)
+        self._look_at_children()
         if self._open or again:
             self._open = False
             raise self._stop
@@ -85,6 +105,7 @@ class Interrupts:
         self._stop = StopRun(
             f"the run took longer than its max_time of {self._max_time:g} s", interrupted=False
         )
+        self._look_at_children()
         if self._open:
             self._open = False
             raise self._stop

@@ -161,6 +161,8 @@ def execute_node(
             failure.exit_code,
             list(failure.names),
         )
+    if stopped is not None:
+        context.interrupts.end_what_the_task_started()
     process_state.restore()
     log = context.output.end()
     if log is not None:

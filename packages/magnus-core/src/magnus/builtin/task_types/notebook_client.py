@@ -85,7 +85,7 @@ def execute(
     kernel, is_python = _choose_kernel(notebook, options.kernel)
     if is_python:
         _inject(notebook, cell)
-    with tempfile.TemporaryDirectory(prefix="magnus-kernel-") as folder:
+    with tempfile.TemporaryDirectory(prefix="magnus-kernel-", dir=_short_folder()) as folder:
         # Sockets in a folder that only this user can enter: through a port any user of the machine could listen.
         sockets = {"transport": "ipc", "connection_file": f"{folder}/kernel.json"}
         client = _StreamingClient(
@@ -228,3 +228,12 @@ class _StreamingClient(NotebookClient):
             sys.stderr.write(plain_text("\n".join(msg["content"]["traceback"])) + "\n")
             sys.stderr.flush()
         return super().output(outs, msg, display_id, cell_index)
+
+
+def _short_folder() -> str | None:
+    """Return where sockets go: the temporary folder, unless its name is longer than the address of a socket may be."""
+    return None if len(tempfile.gettempdir()) <= _LONGEST_FOLDER else "/tmp"  # noqa: S108 - a folder of its own in it
+
+
+_LONGEST_FOLDER = 60
+"""Characters; the address of a socket has 107 on Linux and 103 on macOS, name of the socket included."""
