@@ -34,13 +34,13 @@ def measure(bench: Bench) -> list[Figure]:
         def clean() -> None:
             remove(folder / ".run_log_store")
 
-        bare = [python, folder / "bare_branches.py", str(work)]
+        bare = (python, folder / "bare_branches.py", str(work))
         magnus = bench.execute(pipeline, "-p", parameters)
         results = alternate(
             {
-                "bare, one": Contender([*bare, "1"], folder),
+                "bare, one": Contender((*bare, "1"), folder),
                 "magnus, one": Contender(magnus, folder, clean),
-                "bare, two": Contender([*bare, "2"], folder),
+                "bare, two": Contender((*bare, "2"), folder),
                 "magnus, two": Contender([*magnus, "-c", parallel_config], folder, clean),
             },
             bench.rounds,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from figure import Figure
 from pipelines import task, write_dag
-from processes import Contender, alternate, remove, resident_mib, seconds
+from processes import Contender, alternate, remove, resident_mib, seconds, set_aside
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,7 +65,7 @@ def _small_files(bench: Bench) -> list[Figure]:
             _write_random(files / f"{index:05}.bin", 1024)
 
         def clean() -> None:
-            remove(folder / ".run_log_store", folder / ".catalog", folder / "brought", copy)
+            set_aside(folder / ".run_log_store", folder / ".catalog", folder / "brought", copy)
 
         results = alternate(
             {

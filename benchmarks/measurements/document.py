@@ -22,7 +22,7 @@ def measure(bench: Bench) -> list[Figure]:
         pipeline = write_chain(folder / "pipeline.yaml", _STEPS, "tasks.revise")
         parameters = folder / "parameters.json"
         parameters.write_text(json.dumps({"document": _document()}))
-        bare = [bench.installation.python, folder / "bare_document.py", parameters, str(_STEPS)]
+        bare = (bench.installation.python, folder / "bare_document.py", parameters, str(_STEPS))
 
         def clean() -> None:
             remove(folder / ".run_log_store", *folder.glob("bare-*.json"))
@@ -30,8 +30,8 @@ def measure(bench: Bench) -> list[Figure]:
         results = alternate(
             {
                 "magnus": Contender(bench.execute(pipeline, "-p", parameters), folder, clean),
-                "dump": Contender([*bare, "dump"], folder, clean),
-                "dumps": Contender([*bare, "dumps"], folder, clean),
+                "dump": Contender((*bare, "dump"), folder, clean),
+                "dumps": Contender((*bare, "dumps"), folder, clean),
             },
             bench.rounds,
         )

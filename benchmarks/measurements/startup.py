@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bench import Bench
+    from processes import Command
 
 _NOT_CONFIGURED = (
     "boto3",
@@ -36,10 +37,10 @@ def measure(bench: Bench) -> list[Figure]:
     """Measure a pipeline of one step and the help, and look at what they import."""
     with bench.project() as folder:
         pipeline = write_chain(folder / "one.yaml", 1)
-        help_command = [bench.installation.magnus, "--help"]
+        help_command: Command = [bench.installation.magnus, "--help"]
         results = alternate(
             {
-                "python": Contender([bench.installation.python, "-c", "pass"], folder),
+                "python": Contender((bench.installation.python, "-c", "pass"), folder),
                 "one step": Contender(
                     bench.execute(pipeline), folder, lambda: remove(folder / ".run_log_store")
                 ),
@@ -68,7 +69,7 @@ def measure(bench: Bench) -> list[Figure]:
     ]
 
 
-def _imported(python: Path, command: list[str | Path], folder: Path) -> set[str]:
+def _imported(python: Path, command: Command, folder: Path) -> set[str]:
     """Return the modules that *command* imports."""
     process = subprocess.run(
         [python, "-X", "importtime", *command],
