@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
 from typing import TYPE_CHECKING
 
 from figure import Figure
 from pipelines import write_chain
-from processes import Contender, alternate, environment, remove, seconds
+from processes import Contender, alternate, remove, run, seconds
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,21 +36,20 @@ def measure(bench: Bench) -> list[Figure]:
     """Measure a pipeline of one step and the help, and look at what they import."""
     with bench.project() as folder:
         pipeline = write_chain(folder / "one.yaml", 1)
-        help_command: Command = [bench.installation.magnus, "--help"]
+        execute: Command = bench.execute(pipeline)
+        show_help: Command = [bench.installation.magnus, "--help"]
         results = alternate(
             {
                 "python": Contender((bench.installation.python, "-c", "pass"), folder),
-                "one step": Contender(
-                    bench.execute(pipeline), folder, lambda: remove(folder / ".run_log_store")
-                ),
-                "help": Contender(help_command, folder),
+                "one step": Contender(execute, folder, lambda: remove(folder / ".run_log_store")),
+                "help": Contender(show_help, folder),
             },
             bench.many_rounds,
         )
         unneeded = {
             module
-            for command in (bench.execute(pipeline), help_command)
-            for module in _imported(bench.installation.python, command, folder)
+            for command in (execute, show_help)
+            for module in _imported(bench.installation.python, command[1:], folder)
             if any(f"{module}.".startswith(f"{name}.") for name in _NOT_CONFIGURED)
         }
     python, one_step, helped = (seconds(results[name]) for name in ("python", "one step", "help"))
@@ -69,17 +67,8 @@ def measure(bench: Bench) -> list[Figure]:
     ]
 
 
-def _imported(python: Path, command: Command, folder: Path) -> set[str]:
-    """Return the modules that *command* imports."""
-    process = subprocess.run(
-        [python, "-X", "importtime", *command],
-        cwd=folder,
-        env=environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    lines = [line for line in process.stderr.splitlines() if line.startswith("import time:")]
-    return {line.rpartition("|")[2].strip() for line in lines}
+def _imported(python: Path, arguments: Command, folder: Path) -> set[str]:
+    """Return the modules that the command line has loaded at the end of what *arguments* ask for."""
+    names = folder / "modules.txt"
+    run([python, folder / "list_modules.py", names, *arguments], folder)
+    return set(names.read_text().split())
