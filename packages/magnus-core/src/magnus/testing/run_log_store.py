@@ -348,6 +348,14 @@ class RunLogStoreContract:
         with closing(make_run_log_store()) as store:
             assert sorted(store.scan(RUN)) == sorted([HEAD, _step("a")])
 
+    def test_many_runs_may_be_read_by_one_client(self, store: RunLogStore, other: RunLogStore) -> None:
+        """As a listing does: 200 of them leave no file or connection open for each."""
+        for number in range(200):
+            store.create_run(f"run-{number}", [HEAD])
+        before = len(_open_files())
+        assert [other.get(run_id, RecordKind.RUN, "") for run_id in other.list_runs()] == [HEAD.body] * 200
+        assert len(_open_files()) - before < 100
+
     def test_instances_may_be_used_in_several_threads_at_once(
         self, make_run_log_store: Callable[[], RunLogStore]
     ) -> None:

@@ -85,7 +85,7 @@ class Database:
         self._engine.dispose()
 
     def _transact(
-        self, action: str, work: Callable[[sa.Connection], _T], *, begin: str, durable: bool = True
+        self, action: str, work: Callable[[sa.Connection], _T], *, begin: str, durable: bool | None = None
     ) -> _T:
         deadline = time.monotonic() + _WAIT_SECONDS
         pause = 0.001
@@ -93,7 +93,8 @@ class Database:
             try:
                 with self._engine.connect() as connection:
                     if self.dialect == "sqlite":
-                        _synchronise(connection, durable=durable)
+                        if durable is not None:
+                            _synchronise(connection, durable=durable)
                         connection.execution_options(**{_BEGIN: begin})
                     with connection.begin():
                         return work(connection)

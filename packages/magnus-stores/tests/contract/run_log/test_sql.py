@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -7,6 +8,7 @@ from uuid import uuid4
 import pytest
 import sqlalchemy as sa
 
+from magnus.domain.records import Record, RecordKind
 from magnus.testing.run_log_store import RunLogStoreContract
 from magnus_stores.run_log.sql import SqlOptions, SqlRunLogStore
 
@@ -53,12 +55,26 @@ class TestSqlRunLogStoreOnPostgresql(RunLogStoreContract):
         """Make clients of one database."""
         return partial(SqlRunLogStore, SqlOptions(url=url))
 
-    @pytest.fixture
-    def work_done(self, url: str) -> Iterator[Callable[[], int]]:
-        """Count the bytes of the server's own log, which holds whatever it changes."""
+    def test_the_server_writes_no_more_for_a_long_run(
+        self, url: str, make_run_log_store: Callable[[], SqlRunLogStore]
+    ) -> None:
+        """Counted in the bytes of its own log, which holds whatever it changes."""
         engine = sa.create_engine(url)
-        with engine.connect() as connection:
-            yield lambda: int(
-                connection.exec_driver_sql("SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn").scalar_one()
-            )
+        with engine.connect() as connection, closing(make_run_log_store()) as store:
+
+            def written_by(numbers: range) -> int:
+                position = "SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn"
+                before = connection.exec_driver_sql(position).scalar_one()
+                for begin in range(numbers.start, numbers.stop, 100):
+                    block = [
+                        Record(RecordKind.STEP, f"step {number}", '"x"')
+                        for number in range(begin, begin + 100)
+                    ]
+                    store.put("run-1", block, durable=False)
+                return int(connection.exec_driver_sql(position).scalar_one() - before)
+
+            store.create_run("run-1", [])
+            first = written_by(range(1000))
+            written_by(range(1000, 9000))
+            assert 0 < written_by(range(9000, 10_000)) <= 2 * first
         engine.dispose()
