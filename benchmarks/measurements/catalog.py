@@ -71,11 +71,12 @@ def _small_files(bench: Bench) -> list[Figure]:
             {
                 "magnus": Contender(_through_the_catalog(bench, folder, files), folder, clean),
                 "cp": Contender(["cp", "-r", files, copy], folder, clean),
-                "put": Contender(bench.execute(_putting(folder, files)), folder, clean),
+                "put": Contender(_only_put(bench, folder, files), folder, clean),
+                "in place": Contender(_through_the_catalog(bench, folder, files, files.name), folder, clean),
             },
             bench.rounds,
         )
-    magnus, copied, put = (seconds(results[name]) for name in ("magnus", "cp", "put"))
+    magnus, copied, put, in_place = (seconds(results[name]) for name in ("magnus", "cp", "put", "in place"))
     return [
         Figure(
             f"{number} files of 1 KiB through the catalog, beside `cp -r`",
@@ -84,20 +85,23 @@ def _small_files(bench: Bench) -> list[Figure]:
             2,
             note=f"{magnus:.3f} s to {copied:.3f} s",
         ),
-        Figure("of that, the run up to where they are put", put / copied, "x", note=f"{put:.3f} s"),
+        Figure("the same, got where they are already", in_place / copied, "x", note=f"{in_place:.3f} s"),
+        Figure("the same, put only", put / copied, "x", note=f"{put:.3f} s"),
     ]
 
 
-def _through_the_catalog(bench: Bench, folder: Path, source: Path) -> list[str | Path]:
-    """Return the command that puts what *source* holds, and brings it to another folder."""
+def _through_the_catalog(
+    bench: Bench, folder: Path, source: Path, target: str = "brought"
+) -> list[str | Path]:
+    """Return the command that puts what *source* holds, and brings it to the folder *target*."""
     put = task(catalog={"compute_data_folder": source.name, "put": ["*"]})
-    get = task(catalog={"compute_data_folder": "brought", "get": ["*"]})
-    return bench.execute(write_dag(folder / f"through-{source.name}.yaml", {"put": put, "get": get}))
+    get = task(catalog={"compute_data_folder": target, "get": ["*"]})
+    return bench.execute(write_dag(folder / f"{source.name}-to-{target}.yaml", {"put": put, "get": get}))
 
 
-def _putting(folder: Path, source: Path) -> Path:
+def _only_put(bench: Bench, folder: Path, source: Path) -> list[str | Path]:
     put = task(catalog={"compute_data_folder": source.name, "put": ["*"]})
-    return write_dag(folder / "putting.yaml", {"put": put})
+    return bench.execute(write_dag(folder / "put.yaml", {"put": put}))
 
 
 def _write_random(path: Path, size: int) -> None:
