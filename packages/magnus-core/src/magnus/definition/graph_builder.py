@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from magnus.definition.source import Document
     from magnus.domain.nodes import Place
 
-MAX_GRAPH_DEPTH = 100
+MAX_GRAPH_DEPTH = 200
 """How deep graphs may stand in graphs, over all files: hashing a graph takes a few frames for each level."""
 
 MAX_NODES = 250_000
