@@ -50,8 +50,10 @@ class Backoff(NamedTuple):
 
     def delay_seconds(self, failed_attempts: int, chance: float) -> float:
         """Return the pause after *failed_attempts* (from 1) attempts; *chance* is drawn from 0 up to 1."""
-        # The exponent is bounded because a float overflows long before anyone waits that long.
-        pause = min(self.initial * self.factor ** min(failed_attempts - 1, 64), self.maximum)
+        try:
+            pause = min(self.initial * float(self.factor) ** (failed_attempts - 1), self.maximum)
+        except OverflowError:  # no float is that large, and no pause either
+            pause = self.maximum if self.initial else 0.0
         return pause * (1 - self.jitter * chance)
 
 
