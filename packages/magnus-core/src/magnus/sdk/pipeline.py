@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from magnus.plugins.manager import AdapterManager
     from magnus.sdk.running import RunResult
 
+_MAX_DEPTH = 100
+"""How deep pipelines may stand in pipelines; less than in files, because here a level takes more frames."""
+
 
 class Pipeline:
     """Steps and what follows what.
@@ -158,13 +161,11 @@ class Pipeline:
 
     def _block(self, what: str, problems: list[Problem], around: tuple[Pipeline, ...]) -> dict[str, Any]:
         """Return the `dag` block; *what* names the pipeline in messages, *around* are those that it stands in."""
-        from magnus.definition.graph_builder import MAX_GRAPH_DEPTH
-
         prefix = f"{what}: " if what else ""
         if self in around:
             raise DefinitionError([*problems, Problem(f"{prefix}the pipeline holds itself; make a new one")])
-        if len(around) > MAX_GRAPH_DEPTH:
-            message = f"pipelines are nested more than {MAX_GRAPH_DEPTH} levels deep; flatten them"
+        if len(around) > _MAX_DEPTH:
+            message = f"pipelines are nested more than {_MAX_DEPTH} levels deep; flatten them"
             raise DefinitionError([*problems, Problem(message)])
         nodes, mistakes = self._nodes()
         problems += [Problem(f"{prefix}{mistake}") for mistake in mistakes]

@@ -200,7 +200,7 @@ def test_graphs_that_are_nested_deeper_are_refused(adapters: AdapterManager, lev
 def test_free_values_that_are_nested_too_deep_are_refused(adapters: AdapterManager) -> None:
     """From a file, thousands of levels."""
     text = "dag: {start_at: a, steps: {a: {type: as-is, x: " + "[" * 3000 + "]" * 3000
-    with pytest.raises(DefinitionError, match=r"p\.yaml:1:148: .*nested more than 200 levels deep"):
+    with pytest.raises(DefinitionError, match=r"p\.yaml:1:148: .*nested more than 100 levels deep"):
         from_text(text + ", next: d}, d: {type: success}, f: {type: fail}}}", adapters)
 
 
