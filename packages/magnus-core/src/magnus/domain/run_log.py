@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 SCHEMA_VERSION = 1
 
@@ -243,12 +243,18 @@ def run_to_dict(run: RunLog) -> dict[str, Any]:
 
 def step_from_dict(data: dict[str, Any]) -> StepLog:
     """Rebuild a step from `step_to_dict`; keys of a newer schema are ignored."""
-    known = {name: data[name] for name in StepLog.__slots__ if name in data and name != "branches"}
+    known = _only(data, StepLog.__slots__)
+    known.pop("branches", None)
     known["status"] = Status(known["status"])
-    known["code_identities"] = [CodeIdentity(**item) for item in data.get("code_identities", ())]
-    known["data_catalog"] = [DataCatalog(**item) for item in data.get("data_catalog", ())]
+    known["code_identities"] = [
+        CodeIdentity(**_only(item, CodeIdentity._fields)) for item in data.get("code_identities", ())
+    ]
+    known["data_catalog"] = [
+        DataCatalog(**_only(item, DataCatalog._fields)) for item in data.get("data_catalog", ())
+    ]
     known["attempts"] = [
-        StepAttempt(**{**item, "status": Status(item["status"])}) for item in data.get("attempts", ())
+        StepAttempt(**{**_only(item, StepAttempt.__slots__), "status": Status(item["status"])})
+        for item in data.get("attempts", ())
     ]
     return StepLog(**known)
 
@@ -260,9 +266,15 @@ def branch_from_dict(data: dict[str, Any]) -> BranchLog:
 
 def run_from_dict(data: dict[str, Any]) -> RunLog:
     """Rebuild a run from `run_to_dict`; keys of a newer schema are ignored."""
-    known = {name: data[name] for name in RunLog.__slots__ if name in data and name != "steps"}
+    known = _only(data, RunLog.__slots__)
+    known.pop("steps", None)
     known["status"] = Status(known["status"])
     return RunLog(**known)
+
+
+def _only(data: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """Leave out what a newer schema has added."""
+    return {name: data[name] for name in names if name in data}
 
 
 def full_dict(run: RunLog) -> dict[str, Any]:
