@@ -57,12 +57,12 @@ def _distributions(folder: str) -> Iterator[tuple[str, str, str]]:
     for item in items:
         if item.endswith(_FOLDER_ENDING):
             name, _, version = item.removesuffix(_FOLDER_ENDING).partition("-")
-            yield name.replace("_", "-").lower(), version, f"{folder}/{item}"
+            yield name.replace("_", "-").replace(".", "-").lower(), version, f"{folder}/{item}"
 
 
 def _entry_points(path: str, distribution: str) -> Iterator[PluginSource]:
     try:
-        with open(f"{path}/entry_points.txt", encoding="utf-8") as file:
+        with open(f"{path}/entry_points.txt", encoding="utf-8", errors="replace") as file:
             lines = file.read().splitlines()
     except OSError:
         return
