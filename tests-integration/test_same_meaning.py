@@ -1,0 +1,113 @@
+"""One dag has one meaning: its canonical run log does not depend on how the executor runs it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from harness import Project, steps_of
+
+from magnus.domain.canonical import first_difference
+from magnus.domain.run_log import RunLog, full_dict
+from magnus.engine.recorder import read_run_log
+from magnus.usecases.opening import load_setup, open_run_log_store
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DAGS = Path(__file__).parent / "dags"
+CASES: dict[str, dict[str, Any]] = yaml.safe_load((DAGS / "cases.yaml").read_text(encoding="utf-8"))
+
+EXECUTORS: dict[str, dict[str, Any]] = {
+    "local": {"type": "local"},
+    "local with workers": {"type": "local", "config": {"enable_parallel": True, "max_workers": 3}},
+    "local with one worker": {"type": "local", "config": {"enable_parallel": True, "max_workers": 1}},
+}
+
+
+def completed(graph: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a graph of `cases.yaml` with what the cases leave out: ends, `next`, `type` and `start_at`."""
+    nodes = dict(graph["steps"])
+    names = [*nodes, "done"]
+    steps: dict[str, Any] = {}
+    for (name, node), following in zip(nodes.items(), names[1:], strict=True):
+        step = {"type": "task", "next": following} | node
+        if "branch" in step:
+            step["branch"] = completed(step["branch"])
+        if "branches" in step:
+            step["branches"] = {branch: completed(inner) for branch, inner in step["branches"].items()}
+        steps[name] = step
+    return {"start_at": names[0], "steps": steps | {"done": {"type": "success"}, "failed": {"type": "fail"}}}
+
+
+def run_case(project: Project, case: Mapping[str, Any], executor: Mapping[str, Any]) -> list[RunLog]:
+    """Run a case with an executor, and continue it where it says so; return the log of each run."""
+    shutil.copytree(DAGS, project.folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+    project.write("pipeline.yaml", {"dag": completed(case)})
+    project.write("parameters.yaml", case.get("parameters", {}))
+    project.write("config.yaml", {"executor": executor} | case.get("config", {}))
+    options = ["-c", "config.yaml", "-p", "parameters.yaml", "--run-id"]
+    run_ids = ["one"]
+    done = project.magnus("execute", *options, "one")
+    assert done.returncode == (0 if case.get("status", "SUCCESS") == "SUCCESS" else 1), (
+        done.stdout + done.stderr
+    )
+    if "fix" in case:
+        project.write(case["fix"], "")
+        again = project.magnus("execute", "-c", "config.yaml", "--run-id", "two", "--use-cached", "one")
+        assert again.returncode == 0, again.stdout + again.stderr
+        run_ids.append("two")
+    config = project.write(
+        "config-here.yaml",
+        {
+            "run_log_store": {
+                "config": {"log_folder": str(project.folder / ".run_log_store")},
+                "type": "file-system",
+            }
+        },
+    )
+    with open_run_log_store(load_setup(str(config), {})) as store:
+        return [read_run_log(store, run_id) for run_id in run_ids]
+
+
+def check_facts(case: Mapping[str, Any], log: RunLog) -> None:
+    """Insist on what the case says of its last run."""
+    facts = case.get("expect", {})
+    steps = steps_of(full_dict(log))
+    if "parameters" in facts:
+        assert log.parameters == facts["parameters"]
+    for name, status in facts.get("statuses", {}).items():
+        assert steps[name]["status"] == status, name
+    for name, statuses in facts.get("attempts", {}).items():
+        assert [attempt["status"] for attempt in steps[name]["attempts"]] == statuses, name
+    assert not [name for name, step in steps.items() if step["status"] not in ("SUCCESS", "FAIL")]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_dag_has_the_same_canonical_log_on_every_executor(name: str, tmp_path: Path) -> None:
+    """Sequentially, with worker processes at the same time, and with one worker process."""
+    case = CASES[name]
+    logs = {
+        executor: run_case(Project(tmp_path / executor.replace(" ", "-")), case, EXECUTORS[executor])
+        for executor in EXECUTORS
+    }
+    check_facts(case, logs["local"][-1])
+    for executor, others in logs.items():
+        for log, other in zip(logs["local"], others, strict=True):
+            difference = first_difference(log, other)
+            assert difference is None, f"{executor} differs from local at {difference.place}: {difference}"
+
+
+def test_a_difference_is_found(tmp_path: Path) -> None:
+    """The comparison that the tests above rest on sees another parameter, and another way through the dag."""
+    logs = []
+    for number, n in enumerate((1, 2)):
+        case = CASES["linear"] | {"parameters": {"n": n}}
+        logs += run_case(Project(tmp_path / str(number)), case, EXECUTORS["local"])
+    difference = first_difference(*logs)
+    assert difference is not None
+    assert difference.place == "input_parameters.n"
+    assert (difference.left, difference.right) == (1, 2)
