@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from magnus.domain.capabilities import Feature, Placement, Reach, ServiceKind
+from magnus.domain.graph import DEFAULT_MAX_TIME_SECONDS
 from magnus.domain.verdict import Judgement, Verdict
 
 if TYPE_CHECKING:
@@ -108,6 +109,8 @@ def judge_capabilities(executor: ExecutorCapabilities, service: ServiceCapabilit
 def features_of(graph: Graph) -> dict[Feature, list[str]]:
     """Return what *graph* asks of an executor, each feature with the nodes that ask for it, by the path that leads there."""
     found: dict[Feature, list[str]] = {}
+    if _limits_time(graph):
+        found[Feature.MAX_TIME] = ["the outermost graph"]
     for path, node in graph.walk():
         for feature in _features_of_node(node):
             found.setdefault(feature, []).append(".".join((*path, node.name)))
@@ -125,11 +128,16 @@ def _features_of_node(node: Node) -> list[Feature]:
         Feature.BACKOFF: node.retry.max_attempts > 1 and node.retry.backoff.initial > 0,
         Feature.RETRY_ON: bool(node.retry.retry_on),
         Feature.TIMEOUT: node.timeout_seconds is not None,
+        Feature.MAX_TIME: any(_limits_time(branch) for branch in node.branches.values()),
         Feature.MAX_CONCURRENCY: node.map is not None and node.map.max_concurrency is not None,
         Feature.RESOURCES: node.resources is not None,
         Feature.CATALOG: node.catalog is not None,
     }
     return [feature for feature, is_asked in asked.items() if is_asked]
+
+
+def _limits_time(graph: Graph) -> bool:
+    return graph.max_time_seconds != DEFAULT_MAX_TIME_SECONDS
 
 
 def judge_features(name: str, executor: ExecutorCapabilities, graph: Graph) -> list[Finding]:
