@@ -6,7 +6,7 @@ import os
 import select
 import sys
 import threading
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, TextIO
 
 from magnus.engine.masking import StreamMasker
 
@@ -49,8 +49,8 @@ class OutputCapture:
             os.dup2(writer, number)
             os.close(writer)
             self._readers.append(reader)
-        sys.stdout = open(1, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
-        sys.stderr = open(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
+        self._streams = [_text_stream(number) for number in (1, 2)]
+        sys.stdout, sys.stderr = self._streams
         self._poll = select.poll()
         for reader in self._readers:
             self._poll.register(reader, select.POLLIN)
@@ -101,11 +101,13 @@ class OutputCapture:
         return log.close() if log else None
 
     def _flush_streams(self) -> None:
-        for stream in (sys.stdout, sys.stderr):
-            try:
-                stream.flush()
-            except (OSError, ValueError, AttributeError):
-                continue  # the task closed or replaced it
+        """Write out what is still in buffers, and undo what the task did to `sys.stdout` and `sys.stderr`."""
+        for index, stream in enumerate((sys.stdout, sys.stderr)):
+            if stream is not self._streams[index]:
+                _is_usable(stream)
+            if not _is_usable(self._streams[index]):
+                self._streams[index] = _text_stream(index + 1)
+        sys.stdout, sys.stderr = self._streams
 
     def _serve(self) -> None:
         poll = select.poll()
@@ -148,6 +150,19 @@ class OutputCapture:
         for sink in self._sinks or ():
             sink.finish()
         self._sinks = None
+
+
+def _text_stream(number: int) -> TextIO:
+    return open(number, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
+
+
+def _is_usable(stream: TextIO) -> bool:
+    """Flush *stream*; return whether that was possible."""
+    try:
+        stream.flush()
+    except Exception:  # noqa: BLE001 - the task may have closed or detached it, or put anything in its place
+        return False
+    return True
 
 
 class _StepLogFile:
