@@ -11,6 +11,8 @@ from magnus.domain.run_log import CodeIdentity
 
 _GIT_SECONDS = 10
 _NAMED_CHANGES = 5
+_FIELDS_BEFORE_PATH = {"1": 8, "2": 9, "u": 10, "?": 1}
+"""By the first field of a line of `git status --porcelain=v2`."""
 
 
 class CodeIdentities:
@@ -21,7 +23,7 @@ class CodeIdentities:
         self._found: list[CodeIdentity] | None = None
         self._status: subprocess.Popen[str] | None = None
         if _is_in_repository(Path.cwd()):
-            self._status = _start("status", "--porcelain=v2", "--branch")
+            self._status = _start("-c", "core.quotePath=false", "status", "--porcelain=v2", "--branch")
 
     def get(self) -> list[CodeIdentity]:
         """Return the identities; waits for git the first time."""
@@ -41,13 +43,18 @@ class CodeIdentities:
         commit = next((line.split()[2] for line in lines if line.startswith("# branch.oid ")), "")
         if not commit or commit.startswith("("):  # a repository without a commit says "(initial)"
             return None
-        changes = [line.split("\t")[0].rsplit(" ", 1)[-1] for line in lines if not line.startswith("#")]
+        changes = [_changed_path(line) for line in lines if line[0] in _FIELDS_BEFORE_PATH]
         message = ""
         if changes:
             more = f" and {len(changes) - _NAMED_CHANGES} more" if len(changes) > _NAMED_CHANGES else ""
             message = f"uncommitted: {', '.join(changes[:_NAMED_CHANGES])}{more}"
         url = _finish(_start("config", "--get", "remote.origin.url")) or [""]
         return CodeIdentity(commit, "git", not changes, _without_password(url[0]), message)
+
+
+def _changed_path(line: str) -> str:
+    path = line.split(" ", _FIELDS_BEFORE_PATH[line[0]])[-1]
+    return path.partition("\t")[0]  # behind the tab stands what a renamed file was called
 
 
 def _is_in_repository(folder: Path) -> bool:
