@@ -55,6 +55,10 @@ class Project:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         return inherited | {"PATH": path, "NO_COLOR": "1", MARK: str(self.folder)} | variables
 
+    def on_path(self, name: str) -> str:
+        """Return a `PYTHONPATH` on which the folder *name* of the project comes first."""
+        return os.pathsep.join([str(self.folder / name), *filter(None, [os.environ.get("PYTHONPATH")])])
+
     def start(
         self,
         *arguments: str,

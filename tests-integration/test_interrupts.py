@@ -64,6 +64,7 @@ def in_branches(*steps: Mapping[str, Any]) -> dict[str, Any]:
 SITUATIONS: dict[str, tuple[dict[str, Any], bool]] = {
     "python": (chain({"one": python("steps.sleep")}), False),
     "python that catches exceptions": (chain({"one": python("steps.careless")}), False),
+    "python with children": (chain({"one": python("steps.with_child")}), False),
     "shell with grandchildren": (chain({"one": shell(GRANDCHILDREN)}), False),
     "shell that ignores signals": (chain({"one": shell(STUBBORN)}), False),
     "branch in this process": (in_branches(python("steps.sleep")), False),

@@ -396,7 +396,7 @@ def test_credentials_in_the_configuration_are_hidden(
     }
     tracker = {"type": "with-credentials", "config": options}
     project.configure(enable_parallel=enable_parallel, experiment_tracker=tracker)
-    variables = {"MAGNUS_VAR_TOKEN": "canary-in-token", "PYTHONPATH": str(project.folder / "site")}
+    variables = {"MAGNUS_VAR_TOKEN": "canary-in-token", "PYTHONPATH": project.on_path("site")}
     arguments = ("execute", "-c", "config.yaml", "--run-id", "one", "--log-level", "DEBUG")
     done = project.magnus(*arguments, **variables)
     assert done.returncode == 0, done.stderr

@@ -87,7 +87,7 @@ def third_party(project: Project) -> dict[str, str]:
         "site/third_party-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: third-party\nVersion: 1.0\n"
     )
     project.write("site/third_party-1.0.dist-info/entry_points.txt", "[magnus]\nthird-party = third_party\n")
-    return {"PYTHONPATH": str(project.folder / "site")}
+    return {"PYTHONPATH": project.on_path("site")}
 
 
 def pipeline(project: Project, steps: Mapping[str, Mapping[str, Any]]) -> None:
