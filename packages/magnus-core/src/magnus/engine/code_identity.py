@@ -43,7 +43,7 @@ class CodeIdentities:
         commit = next((line.split()[2] for line in lines if line.startswith("# branch.oid ")), "")
         if not commit or commit.startswith("("):  # a repository without a commit says "(initial)"
             return None
-        changes = [_changed_path(line) for line in lines if line[0] in _FIELDS_BEFORE_PATH]
+        changes = [_changed_path(line) for line in lines if line[:1] in _FIELDS_BEFORE_PATH]
         message = ""
         if changes:
             more = f" and {len(changes) - _NAMED_CHANGES} more" if len(changes) > _NAMED_CHANGES else ""
