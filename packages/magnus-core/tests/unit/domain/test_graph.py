@@ -69,7 +69,8 @@ def test_a_start_that_is_no_step_is_told_with_the_nearest_name() -> None:
 @pytest.mark.parametrize("key", ["next", "on_failure"])
 def test_an_edge_that_leads_nowhere_is_told_with_the_steps_there_are(key: str) -> None:
     """At the place of the step that it leaves."""
-    start = node("a", "done", place=Place("p.yaml", 4, 5))._replace(**{key: "zzz"})
+    edge: dict[str, Any] = {key: "zzz"}
+    start = node("a", "done", place=Place("p.yaml", 4, 5))._replace(**edge)
     found = find_problems(graph_of([start]), edges_known=False)
     assert [str(problem) for problem in found] == [
         f"p.yaml:4:5: step 'a': {key} names 'zzz', which is not a step; the steps are 'a', 'done', 'failed'"

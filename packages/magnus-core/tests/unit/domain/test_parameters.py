@@ -43,7 +43,7 @@ def test_a_value_comes_back_as_it_was(raw: Any) -> None:
 
 def test_a_value_of_a_megabyte_is_decoded_as_a_small_one_is() -> None:
     """Another decoder reads those, which must not read anything else."""
-    raw = {
+    raw: dict[str, Any] = {
         "text": 'ä\u2028\\"' * 200_000,
         "numbers": [0.1, 1e308, 5e-324, 2**80, -1, True, None],
         "nested": [[{"": []}]],

@@ -27,10 +27,9 @@ def described(error: BaseException) -> Failure:
     def user_code() -> None:
         raise error
 
-    try:
+    with pytest.raises(type(error)) as caught:
         user_code()
-    except BaseException as caught:  # noqa: BLE001 - what is tested
-        return describe_failure(caught, Masker([SECRET]))
+    return describe_failure(caught.value, Masker([SECRET]))
 
 
 def test_an_exception_is_told_with_its_class_and_its_place() -> None:
@@ -62,10 +61,9 @@ def test_the_traceback_of_user_code_is_printed(capsys: pytest.CaptureFixture[str
     """It is the step's log; our own frames above it are left out."""
     code = compile("def user():\n    raise KeyError('k')\n\nuser()\n", "their_code.py", "exec")
     linecache.cache.pop("their_code.py", None)
-    try:
+    with pytest.raises(KeyError) as caught:
         exec(code, {"__name__": "their_code"})  # noqa: S102 - frames of another module
-    except KeyError as error:
-        failure = describe_failure(error, Masker())
+    failure = describe_failure(caught.value, Masker())
     printed = capsys.readouterr().err
     assert 'File "their_code.py", line 2, in user' in printed
     assert printed.rstrip().endswith("KeyError: 'k'")

@@ -186,7 +186,7 @@ def test_what_a_task_does_to_its_streams_does_not_reach_the_next(stage: Stage, h
         elif how == "closes":
             sys.stdout.close()
         else:
-            sys.stdout.detach()  # type: ignore[attr-defined]
+            sys.stdout.detach()  # type: ignore[union-attr]
         stage.end()
         stage.begin("two")
         print("still here")  # noqa: T201 - what is tested
