@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from queue import SimpleQueue
@@ -24,8 +25,23 @@ def hash_descriptor(source: int) -> tuple[str, int]:
 
 
 def copy_descriptor(source: int, target: int) -> tuple[str, int]:
-    """Copy what can be read from *source* to *target*; return the SHA-256 of what was copied, and its bytes."""
-    return _hash_blocks(source, lambda block: write_all(target, block))
+    """Copy what can be read from *source* to *target*; return the SHA-256 of what was copied, and its bytes.
+
+    Args:
+        source: The rest of this is read.
+        target: An empty file, open for reading and writing.
+    """
+    size = _copy_block_in_kernel(source, target)
+    if not size:
+        return _hash_blocks(source, lambda block: write_all(target, block))
+    digest = _FollowingDigest(target)
+    try:
+        while size:
+            digest.follow(size)
+            size = _copy_block_in_kernel(source, target)
+    finally:
+        digest.finish()
+    return digest.result()
 
 
 def hash_if_equal(source: int, other: int) -> str | None:
@@ -59,6 +75,77 @@ def write_all(target: int, data: bytes | memoryview) -> None:
 
 class _DifferentError(Exception):
     pass
+
+
+# Not all kernels and file systems can; those that cannot say so at the first block.
+_NOT_IN_KERNEL = frozenset(
+    {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM, errno.EBADF}
+)
+
+
+def _copy_block_in_kernel(source: int, target: int) -> int:
+    """Copy the next block without its passing through this process; return its bytes, 0 if there is none or it cannot."""
+    copy = getattr(os, "copy_file_range", None)  # Linux has it
+    try:
+        return int(copy(source, target, BLOCK_BYTES)) if copy else 0
+    except OSError as error:
+        # At any later block it is a failure to copy.
+        if error.errno in _NOT_IN_KERNEL and not os.lseek(target, 0, os.SEEK_CUR):
+            return 0
+        raise
+
+
+class _FollowingDigest:
+    """Hashes in a thread of its own what is being written to a file, close behind the writer.
+
+    It reads from the copy and not from the source, which someone may be changing: the hash is that of what was stored.
+    """
+
+    def __init__(self, target: int) -> None:
+        """Begin at the start of *target*."""
+        self._target = target
+        self._digest = hashlib.sha256()
+        self._size = 0
+        self._written: SimpleQueue[int] = SimpleQueue()
+        self._failure: OSError | None = None
+        self._thread = Thread(target=self._read, name="magnus-hash", daemon=True)
+        self._thread.start()
+
+    def follow(self, size: int) -> None:
+        """Another *size* bytes, which is not 0, have been written."""
+        self._written.put(size)
+
+    def finish(self) -> None:
+        """Wait until all has been hashed."""
+        self._written.put(0)
+        self._thread.join()
+
+    def result(self) -> tuple[str, int]:
+        """Return the SHA-256 in hexadecimal and the size in bytes.
+
+        Raises:
+            OSError: The file could not be read back.
+        """
+        if self._failure is not None:
+            raise self._failure
+        return self._digest.hexdigest(), self._size
+
+    def _read(self) -> None:
+        buffer = memoryview(bytearray(BLOCK_BYTES))
+        while (written := self._written.get()) and self._failure is None:
+            try:
+                self._hash(buffer[:written])
+            except OSError as error:
+                self._failure = error
+
+    def _hash(self, block: memoryview) -> None:
+        while block:
+            count = os.preadv(self._target, [block], self._size)
+            if not count:
+                raise OSError(errno.EIO, "a file was cut off while it was written")
+            self._digest.update(block[:count])
+            self._size += count
+            block = block[count:]
 
 
 def _hash_blocks(source: int, handle: Callable[[memoryview], None] | None) -> tuple[str, int]:

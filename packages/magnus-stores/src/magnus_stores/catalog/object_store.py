@@ -26,7 +26,7 @@ SMALL_BYTES = 1 << 20
 
 _OBJECT_MODE = 0o444
 _READ = os.O_RDONLY | os.O_CLOEXEC
-_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+_CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 
 class CorruptContentError(Exception):

@@ -277,11 +277,12 @@ def test_a_full_disk_is_worth_another_try(
 ) -> None:
     """The error says so, and the half-written content is removed."""
 
-    def full(_descriptor: int, _block: bytes) -> int:
+    def full(*_arguments: object) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "write", full)
+        patched.setattr(os, "copy_file_range", full, raising=False)
         with pytest.raises(CatalogError, match="No space left") as caught:
             catalog.put("run", data, ["large"])
     assert caught.value.retriable
