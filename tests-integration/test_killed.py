@@ -101,7 +101,12 @@ class Killing:
 
     def kill(self, steps_begun: int, more_seconds: float, *, with_workers: bool) -> None:
         """Kill the run *more_seconds* after *steps_begun* steps have begun, alone or together with its workers."""
-        running = self.project.start("execute", "-c", "config.yaml", "--run-id", "killed")
+        temporary = (
+            self.project.folder / "temporary"
+        )  # what a killed process cannot remove goes with the test's folder
+        temporary.mkdir()
+        options = ("-c", "config.yaml", "--run-id", "killed")
+        running = self.project.start("execute", *options, TMPDIR=str(temporary))
         wait_for(lambda: len(self.project.lines("begun")) >= steps_begun, 60, "the steps to begin")
         time.sleep(more_seconds)
         victims = [running.pid]
