@@ -66,6 +66,20 @@ class _Commands(TyperGroup):
         command.context_settings["token_normalize_func"] = _with_dashes
         return command
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command that is called; of a misspelt one say what it may have been meant to be."""
+        from click.exceptions import UsageError
+
+        try:
+            return super().resolve_command(ctx, args)
+        except UsageError as error:
+            from difflib import get_close_matches
+
+            close = get_close_matches(args[0].replace("_", "-"), COMMANDS, n=1)
+            if not close or "Did you mean" in error.message:
+                raise
+            raise UsageError(f"{error.message} Did you mean '{close[0]}'?", ctx) from error
+
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """List the commands without importing any."""
         for title, internal in (("Commands", False), ("Called by executors and orchestrators", True)):

@@ -15,6 +15,7 @@ _ALLOCATIONS_BETWEEN_COLLECTIONS = 20_000
 def run() -> NoReturn:
     """Run the command line and end the process with its exit code."""
     gc.set_threshold(_ALLOCATIONS_BETWEEN_COLLECTIONS)
+    _open_closed_streams()
     code = 0
 
     def end_at_once() -> None:
@@ -32,3 +33,16 @@ def run() -> NoReturn:
 
     code = main()
     sys.exit(code)
+
+
+def _open_closed_streams() -> None:
+    """Let what was closed (`magnus ... >&-`) lead nowhere: the next file to be opened would take its number, and its output."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            descriptor = os.open(os.devnull, os.O_RDWR)
+            if descriptor == number:
+                os.set_inheritable(number, True)  # noqa: FBT003 - it takes no keyword
+            else:
+                os.dup2(descriptor, number)
+                os.close(descriptor)
+            setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8", closefd=False))  # noqa: SIM115

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from typing import TYPE_CHECKING
 
 from magnus.domain.run_log import Status
@@ -11,13 +12,37 @@ if TYPE_CHECKING:
     from magnus.domain.run_log import RunLog, StepLog
     from magnus.engine.reporting import Reporter
     from magnus.engine.terminal import Terminal
+    from magnus.usecases.outcome import Request
 
 
-def make_reporter(terminal: Terminal, log_level: str) -> Reporter:
-    """Return the reporter for where stderr leads: a person's terminal, or a file, a pipe, a CI log."""
-    if terminal.stderr.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb":
-        return LineReporter(terminal, log_level, _Colours())
-    return LineReporter(terminal, log_level, _Plain())
+def make_reporter(
+    terminal: Terminal, log_level: str, resume: str = "", config_file: str | None = None
+) -> Reporter:
+    """Return the reporter for where stderr leads: a person's terminal, or a file, a pipe, a CI log.
+
+    Args:
+        terminal: Where to write.
+        log_level: The least grave of what is told.
+        resume: The command that continues the run, without the run's id; empty where there is none.
+        config_file: The configuration with which the run can be found again; None for the usual places.
+    """
+    is_watched = terminal.stderr.isatty()
+    has_colours = is_watched and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+    style = _Colours() if has_colours else _Plain()
+    look = f"magnus runs show{_option('-c', config_file)}"
+    return LineReporter(terminal, log_level, style, look=look, resume=resume, tells_starts=is_watched)
+
+
+def resume_command(request: Request) -> str:
+    """Return what to type to continue a run that came of *request*, up to the run's id; empty for no pipeline file."""
+    if request.pipeline_file is None or request.single_step is not None:
+        return ""
+    options = _option("-f", request.pipeline_file) + _option("-c", request.config_file)
+    return f"magnus execute{options} --use-cached"
+
+
+def _option(name: str, value: str | None) -> str:
+    return "" if value is None else f" {name} {shlex.quote(value)}"
 
 
 class _Plain:
@@ -45,12 +70,33 @@ LEVELS = tuple(_LEVELS)
 class LineReporter:
     """One line for each thing that happens."""
 
-    def __init__(self, terminal: Terminal, log_level: str, style: _Plain | _Colours) -> None:
-        """Write to stderr of *terminal* what is at least as grave as *log_level*."""
+    def __init__(
+        self,
+        terminal: Terminal,
+        log_level: str,
+        style: _Plain | _Colours,
+        *,
+        look: str,
+        resume: str,
+        tells_starts: bool,
+    ) -> None:
+        """Write to stderr of *terminal* what is at least as grave as *log_level*.
+
+        Args:
+            terminal: Where to write.
+            log_level: The least grave of what is told.
+            style: How to mark words.
+            look: The command that shows a run, without the run's id.
+            resume: The command that continues it, likewise; empty where there is none.
+            tells_starts: Whether each step is told when it begins: who watches wants to know what is taking so long.
+        """
         self._terminal = terminal
         self._shown = _LEVELS[log_level]
         self._style = style
-        self._done = self._skipped = 0
+        self._look = look
+        self._resume = resume
+        self._start_level = "INFO" if tells_starts else "DEBUG"
+        self._done = self._failed = self._skipped = 0
 
     def _line(self, level: str, text: str) -> None:
         if _LEVELS[level] >= self._shown:
@@ -62,11 +108,11 @@ class LineReporter:
         self._line("INFO", f"run {run.run_id}{continues}")
 
     def step_started(self, step: StepLog, attempt_number: int) -> None:
-        """Say it at the second attempt; at the first only to who wants to know everything."""
+        """Say it at the second attempt; at the first to who watches, or wants to know everything."""
         if attempt_number > 1:
             self._line("INFO", f"{step.internal_name}: attempt {attempt_number}")
         else:
-            self._line("DEBUG", f"{step.internal_name}: started")
+            self._line(self._start_level, self._style.mark("quiet", f"{step.internal_name}: started"))
 
     def step_ended(self, step: StepLog) -> None:
         """Say how the step ended, how long it took, and what a reader should know."""
@@ -80,6 +126,7 @@ class LineReporter:
             status = self._style.mark("SUCCESS", "SUCCESS")
             self._line("INFO", f"{step.internal_name}: {status}{seconds}")
         else:
+            self._failed += 1
             tried = f" after {len(step.attempts)} attempts" if len(step.attempts) > 1 else ""
             status = self._style.mark("FAIL", "FAIL")
             self._line("ERROR", f"{step.internal_name}: {status}{seconds}{tried}: {step.message}")
@@ -95,14 +142,15 @@ class LineReporter:
 
     def run_ended(self, run: RunLog) -> None:
         """Say how it ended and what to type next."""
-        counts = f"{self._done} steps" + (f", {self._skipped} skipped" if self._skipped else "")
+        counts = "1 step" if self._done == 1 else f"{self._done} steps"
+        counts += f", {self._failed} failed" if self._failed else ""
+        counts += f", {self._skipped} skipped" if self._skipped else ""
         status = self._style.mark(run.status, run.status)
         if run.status is Status.SUCCESS:
             self._line("INFO", f"run {run.run_id}: {status} ({counts})")
             return
         why = f": {run.message}" if run.message else ""
         self._line("ERROR", f"run {run.run_id}: {status} ({counts}){why}")
-        self._line(
-            "ERROR",
-            f"look:   magnus runs show {run.run_id}\nresume: magnus execute ... --use-cached {run.run_id}",
-        )
+        self._line("ERROR", f"look:   {self._look} {run.run_id}")
+        if self._resume:
+            self._line("ERROR", f"resume: {self._resume} {run.run_id}")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from magnus.domain.run_log import BranchLog, RunLog
 
 _LONGEST_VALUE = 100
+_ENDS = frozenset({"success", "fail"})
 
 
 def print_run(run: RunLog) -> None:
@@ -64,7 +65,9 @@ def _branch_lines(branch: BranchLog) -> Iterator[str]:
 
 
 def _step_lines(step: StepLog) -> Iterator[str]:
-    parts = [step.name, f"({step.step_type})", colour(step.status, sys.stdout)]
+    # "failed (fail) SUCCESS" would be true, and would mislead whoever looks for what failed.
+    status = "reached" if step.step_type in _ENDS else colour(step.status, sys.stdout)
+    parts = [step.name, f"({step.step_type})", status]
     if step.mock:
         parts.append("skipped")
     elif step.attempts:
@@ -77,8 +80,8 @@ def _step_lines(step: StepLog) -> Iterator[str]:
     if len(step.attempts) > 1:
         for attempt in step.attempts:
             why = f": {_one_line(attempt.message)}" if attempt.message else ""
-            status = colour(attempt.status, sys.stdout)
-            yield f"    attempt {attempt.attempt_number}: {status} in {attempt.duration:.1f} s{why}"
+            ended = colour(attempt.status, sys.stdout)
+            yield f"    attempt {attempt.attempt_number}: {ended} in {attempt.duration:.1f} s{why}"
     if step.user_defined_metrics:
         yield f"    metrics: {_values(step.user_defined_metrics)}"
     if step.output_parameters:

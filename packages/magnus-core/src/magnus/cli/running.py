@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from magnus.cli.reporters import make_reporter
+from magnus.cli.reporters import make_reporter, resume_command
 from magnus.domain.run_log import Status, full_dict
 from magnus.engine.terminal import Terminal
+from magnus.errors import InterruptedRunError
 from magnus.usecases.execute import execute
 
 if TYPE_CHECKING:
@@ -26,8 +27,13 @@ if TYPE_CHECKING:
 def run_and_exit(request: Request, *, as_json: bool, log_level: str, work: Work = execute) -> None:
     """Execute *request* by *work*; exits with 1 if the pipeline failed."""
     with Terminal(out_to_err=as_json) as terminal:
-        reporter = make_reporter(terminal, log_level)
-        outcome = work(request._replace(wants_run_log=as_json), os.environ, terminal, reporter)
+        reporter = make_reporter(terminal, log_level, resume_command(request), request.config_file)
+        try:
+            outcome = work(request._replace(wants_run_log=as_json), os.environ, terminal, reporter)
+        except InterruptedRunError as error:
+            if log_level == "FATAL":
+                raise
+            raise typer.Exit(error.exit_code) from error  # the reporter has told it already
         if outcome.rendered and outcome.rendered != "-":
             terminal.write_error(f"written: {outcome.rendered}\n")
     if outcome.run_log is not None:

@@ -30,14 +30,21 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         headers: The names of the columns.
         rows: As many cells each; words such as `SUCCESS` or `error` get their colour where there are colours.
     """
-    if sys.stdout.isatty():
-        _print_rich(headers, rows)
-        return
     cells = [list(headers), *([_one_line(cell) for cell in row] for row in rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(headers) - 1)]
+    if sys.stdout.isatty() and _fits(sum(widths) + 2 * len(widths) + len(headers[-1])):
+        _print_rich(headers, rows)
+        return
     for row in cells:
         line = "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]])
         sys.stdout.write(f"{line.rstrip()}\n")
+
+
+def _fits(width: int) -> bool:
+    """Whether the terminal has so many columns; in a narrower one a table would break run ids and dates into pieces."""
+    from shutil import get_terminal_size
+
+    return get_terminal_size().columns >= width
 
 
 def _print_rich(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

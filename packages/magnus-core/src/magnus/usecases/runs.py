@@ -111,8 +111,8 @@ def _unknown(run_id: str, known: Sequence[str]) -> str:
     if not known:
         return f"{text}, which holds no run; name the configuration that the run was made with by -c"
     close = get_close_matches(run_id, known, n=1)
-    hint = f". Did you mean '{close[0]}'?" if close else ""
-    return f"{text}{hint}; `magnus runs list` shows the runs there are"
+    hint = f" Did you mean '{close[0]}'?" if close else ""
+    return f"{text}; `magnus runs list` shows the runs there are.{hint}"
 
 
 def select_step(run: RunLog, name: str) -> StepLog:
