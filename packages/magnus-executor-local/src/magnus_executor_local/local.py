@@ -34,6 +34,7 @@ class LocalExecutor(InteractiveExecutor):
         """Start nothing yet."""
         super().__init__(options)
         self._pool: WorkerPool | None = None
+        self._known: dict[tuple[str, str, int], Status] = {}
 
     @classmethod
     def capabilities(cls, options: Any) -> ExecutorCapabilities:
@@ -53,7 +54,13 @@ class LocalExecutor(InteractiveExecutor):
         return self.options.max_workers or _usable_cores()
 
     def trigger_job(self, job: Job, run_here: StepRunner) -> Status:
-        """Run *job* here, or hand it to a worker."""
+        """Run *job* here, or hand it to a worker; one that was asked for before is not started again."""
+        key = _identity(job)
+        if key not in self._known:
+            self._known[key] = self._start(job, run_here)
+        return self._known[key]
+
+    def _start(self, job: Job, run_here: StepRunner) -> Status:
         in_branch = "." in job.step_name
         if job.timeout_seconds is None and not (self.options.enable_parallel and in_branch):
             return run_here(job)
@@ -65,7 +72,9 @@ class LocalExecutor(InteractiveExecutor):
 
     def wait_for_jobs(self, timeout_seconds: float | None) -> list[JobEnd]:
         """See the port."""
-        return self._pool.wait(timeout_seconds) if self._pool else []
+        ends = self._pool.wait(timeout_seconds) if self._pool else []
+        self._known.update((_identity(end.job), end.status) for end in ends)
+        return ends
 
     def stop_jobs(self) -> None:
         """Stop every worker with all its processes."""
@@ -76,6 +85,10 @@ class LocalExecutor(InteractiveExecutor):
         """Let the workers end."""
         if self._pool:
             self._pool.close()
+
+
+def _identity(job: Job) -> tuple[str, str, int]:
+    return job.run_id, job.step_name, job.attempt_number
 
 
 def _usable_cores() -> int:

@@ -91,8 +91,8 @@ class WorkerPool:
 
     def stop(self) -> None:
         """End every worker: ask it first, so that it can record what it was doing, then kill what is left."""
-        for worker in self._workers:
-            worker.kill(signal.SIGTERM)
+        for worker in self._workers:  # one that has nothing to do has nothing to record
+            worker.kill(signal.SIGTERM if worker.job else signal.SIGKILL)
         until = time.monotonic() + _SECONDS_TO_STOP
         for worker in self._workers:
             with suppress(subprocess.TimeoutExpired):

@@ -1,0 +1,307 @@
+"""What every executor with which magnus traverses promises, as tests: subclass `ExecutorContract` and give it `blocks`."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from magnus.bootstrap import Setup, open_run
+from magnus.definition.config import config_from_mapping
+from magnus.domain.capabilities import ExecutorCapabilities, Feature, Placement
+from magnus.domain.jobs import Job, JobEnd
+from magnus.domain.nodes import Node, TaskSettings
+from magnus.domain.parameters import encode_all
+from magnus.domain.run_log import BranchLog, RunLog, Status
+from magnus.engine.masking import Masker
+from magnus.engine.reporting import SilentReporter
+from magnus.engine.terminal import Terminal
+from magnus.plugins.discovery import find_plugins
+from magnus.plugins.manager import AdapterManager
+from magnus.ports.executor import InteractiveExecutor
+from magnus.usecases.worker_preamble import WORKER_COMMAND, WorkerPreamble
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from magnus.bootstrap import Run
+    from magnus.domain.run_log import StepLog
+
+RUN = "contract"
+BRANCHES = ("split.one", "split.two")
+PATIENCE_SECONDS = 30.0
+"""How long a job may take before the suite gives up on it."""
+
+
+class Bench:
+    """A run that has begun, and the executor under test."""
+
+    def __init__(self, run: Run, executor: InteractiveExecutor, folder: Path) -> None:
+        """Work in *folder*."""
+        self._run = run
+        self.executor = executor
+        self.folder = folder
+
+    @property
+    def capabilities(self) -> ExecutorCapabilities:
+        """What the executor says of itself."""
+        return self.executor.capabilities(self.executor.options)
+
+    def job(
+        self, command: str, *, name: str = "step", branch: str = BRANCHES[0], timeout: float | None = None
+    ) -> Job:
+        """Return a job that runs *command* in a shell, as a step of a branch."""
+        definition = {"type": "task", "command": command, "command_type": "shell"}
+        settings = TaskSettings(command, "shell")
+        node = Node(name, "task", definition, next="done", task=settings, timeout_seconds=timeout)
+        options = self._run.context.types.executor_options(node)
+        return Job(RUN, f"{branch}.{name}", node, 1, options=options)
+
+    def trigger(self, job: Job) -> Status:
+        """Ask for *job*."""
+        return self.executor.trigger_job(job, self._run.step_runner)
+
+    def wait(self, count: int = 1) -> list[JobEnd]:
+        """Return *count* ends of jobs."""
+        ends: list[JobEnd] = []
+        until = time.monotonic() + PATIENCE_SECONDS
+        while len(ends) < count and time.monotonic() < until:
+            ends += self.executor.wait_for_jobs(1.0)
+        assert len(ends) == count, f"of {count} jobs only {len(ends)} ended within {PATIENCE_SECONDS:g} s"
+        return ends
+
+    def outcome(self, job: Job) -> JobEnd:
+        """Trigger *job* and return how it ended."""
+        status = self.trigger(job)
+        return JobEnd(job, status) if status.has_ended else self.wait()[0]
+
+    def recorded(self, job: Job) -> StepLog:
+        """Return what the run log says of the job's step."""
+        step = self._run.context.recorder.get_step_log(job.step_name)
+        assert step is not None, f"the job '{job.step_name}' left nothing in the run log"
+        return step
+
+    def file(self, name: str) -> str:
+        """Return the text of a file that a job makes, as soon as it is there."""
+        path, until = self.folder / name, time.monotonic() + PATIENCE_SECONDS
+        while not path.exists() or not (text := path.read_text(encoding="utf-8")).endswith("\n"):
+            assert time.monotonic() < until, f"no job made the file {name}"
+            time.sleep(0.01)
+        return text
+
+
+class ExecutorContract:
+    """The promises of `magnus.ports.executor.InteractiveExecutor`.
+
+    A subclass overrides `blocks`. The suite is for executors whose jobs run on this machine, by what the core lends
+    them, in the working directory of the test.
+    """
+
+    @pytest.fixture
+    def blocks(self, tmp_path: Path) -> Mapping[str, Any]:
+        """Return a configuration: the executor, and services that it goes with, with all they keep in *tmp_path*."""
+        raise NotImplementedError
+
+    def test_capabilities_are_said_without_an_instance(self, blocks: Mapping[str, Any]) -> None:
+        """The verdicts of a check are drawn from the class and the options; each refusal says why."""
+        executor = config_from_mapping(blocks, AdapterManager(find_plugins())).executor
+        capabilities = executor.adapter.capabilities(executor.options)
+        assert isinstance(capabilities, ExecutorCapabilities)
+        assert all(
+            isinstance(feature, Feature) and reason
+            for feature, reason in capabilities.refused_features.items()
+        )
+
+    def test_it_can_be_closed_without_having_run_anything(self, blocks: Mapping[str, Any]) -> None:
+        """A run may be refused after the executor was built."""
+        executor = config_from_mapping(blocks, AdapterManager(find_plugins())).executor
+        executor.adapter(executor.options).close()
+
+    def test_a_job_that_succeeds_is_recorded_with_what_it_leaves(
+        self, blocks: Mapping[str, Any], tmp_path: Path
+    ) -> None:
+        """It finds the parameters of its branch, and nothing but its status comes back from the executor."""
+        with opened(blocks, tmp_path) as bench:
+            job = bench.job('echo "left=\\"$MAGNUS_PRM_given\\"" >> "$MAGNUS_OUTPUT_PARAMETERS"')
+            assert bench.outcome(job).status is Status.SUCCESS
+            step = bench.recorded(job)
+        assert step.status is Status.SUCCESS
+        assert step.output_parameters == {"left": "to split.one"}
+        assert [(attempt.attempt_number, attempt.status) for attempt in step.attempts] == [
+            (1, Status.SUCCESS)
+        ]
+
+    def test_a_job_that_fails_is_an_outcome_and_no_error(
+        self, blocks: Mapping[str, Any], tmp_path: Path
+    ) -> None:
+        """With its exit code in the run log; the next job runs as if nothing had happened."""
+        with opened(blocks, tmp_path) as bench:
+            job, after = bench.job("exit 3"), bench.job("true", name="after")
+            assert bench.outcome(job).status is Status.FAIL
+            assert bench.recorded(job).attempts[0].exit_code == 3
+            assert bench.outcome(after).status is Status.SUCCESS
+
+    def test_a_job_that_is_asked_for_twice_is_started_once(
+        self, blocks: Mapping[str, Any], tmp_path: Path
+    ) -> None:
+        """While it runs and after it has ended: run, step and attempt are its identity."""
+        with opened(blocks, tmp_path) as bench:
+            job = bench.job("echo started >> starts")
+            first, second = bench.trigger(job), bench.trigger(job)
+            assert first is second
+            if not first.has_ended:
+                bench.wait()
+            assert bench.trigger(job) in {Status.SUCCESS, Status.TRIGGERED}
+            assert bench.file("starts") == "started\n"
+
+    def test_steps_run_where_the_capabilities_say(self, blocks: Mapping[str, Any], tmp_path: Path) -> None:
+        """In this process, or in another one; a step with a timeout may run elsewhere than the others."""
+        with opened(blocks, tmp_path) as bench:
+            said = bench.capabilities
+            places = {None: said.placement}
+            if Feature.TIMEOUT not in said.refused_features:
+                places[PATIENCE_SECONDS] = said.timeout_placement or said.placement
+            for number, (timeout, placement) in enumerate(places.items()):
+                job = bench.job(f'echo "$PPID" > parent{number}', name=f"s{number}", timeout=timeout)
+                assert bench.outcome(job).status is Status.SUCCESS
+                is_here = int(bench.file(f"parent{number}")) == os.getpid()
+                assert is_here == (placement is Placement.SAME_PROCESS)
+
+    def test_jobs_run_at_the_same_time_where_the_capabilities_say(
+        self, blocks: Mapping[str, Any], tmp_path: Path
+    ) -> None:
+        """Two jobs can wait for each other; an executor that says no takes one at a time."""
+        with opened(blocks, tmp_path) as bench:
+            if not bench.capabilities.concurrent_branches:
+                assert bench.executor.max_concurrent_jobs == 1
+                return
+            assert bench.executor.max_concurrent_jobs > 1
+            meet = "touch {mine}; until [ -e {other} ]; do sleep 0.01; done"
+            one = bench.job(meet.format(mine="a", other="b"))
+            two = bench.job(meet.format(mine="b", other="a"), branch=BRANCHES[1])
+            assert [bench.trigger(job) for job in (one, two)] == [Status.TRIGGERED] * 2
+            ends = bench.wait(2)
+            assert {end.job.step_name for end in ends} == {one.step_name, two.step_name}
+            assert {end.status for end in ends} == {Status.SUCCESS}
+
+    def test_a_timeout_ends_a_job_with_everything_that_it_started(
+        self, blocks: Mapping[str, Any], tmp_path: Path
+    ) -> None:
+        """The end is known as `timeout`, and the next job runs."""
+        with opened(blocks, tmp_path) as bench:
+            if Feature.TIMEOUT in bench.capabilities.refused_features:
+                pytest.skip("the executor refuses timeouts")
+            job = bench.job("sleep 300 & echo $! > child; wait", timeout=0.5)
+            end = bench.outcome(job)
+            assert (end.status, end.failure) == (Status.FAIL, "timeout")
+            _gone(int(bench.file("child")))
+            assert bench.outcome(bench.job("true", name="after", timeout=30)).status is Status.SUCCESS
+
+    def test_a_job_whose_process_dies_is_told_with_the_cause(
+        self, blocks: Mapping[str, Any], tmp_path: Path
+    ) -> None:
+        """It could not record itself, so the executor says what it knows; the next job runs."""
+        with opened(blocks, tmp_path) as bench:
+            if bench.capabilities.placement is Placement.SAME_PROCESS:
+                pytest.skip("a step would take this process with it")
+            end = bench.outcome(bench.job("kill -9 $PPID; sleep 300"))
+            assert end.status is Status.FAIL
+            assert end.message
+            assert (end.exit_code, end.failure) == (137, "exit:137")
+            assert bench.outcome(bench.job("true", name="after")).status is Status.SUCCESS
+
+    def test_stopping_leaves_nothing_running(self, blocks: Mapping[str, Any], tmp_path: Path) -> None:
+        """Within seconds, with the processes that jobs have started."""
+        with opened(blocks, tmp_path) as bench:
+            if not bench.capabilities.concurrent_branches:
+                bench.executor.stop_jobs()
+                return
+            for number, branch in enumerate(BRANCHES):
+                command = f"sleep 300 & echo $! > child{number}; wait"
+                assert bench.trigger(bench.job(command, branch=branch)) is Status.TRIGGERED
+            children = [int(bench.file(f"child{number}")) for number in range(len(BRANCHES))]
+            before = time.monotonic()
+            bench.executor.stop_jobs()
+            assert time.monotonic() - before < PATIENCE_SECONDS
+            for child in children:
+                _gone(child)
+
+    def test_waiting_ends_with_the_time_that_was_given(
+        self, blocks: Mapping[str, Any], tmp_path: Path
+    ) -> None:
+        """No job has ended then; the job goes on."""
+        with opened(blocks, tmp_path) as bench:
+            if not bench.capabilities.concurrent_branches:
+                pytest.skip("jobs end before anyone could wait")
+            job = bench.job("until [ -e go ]; do sleep 0.01; done")
+            assert bench.trigger(job) is Status.TRIGGERED
+            assert bench.executor.wait_for_jobs(0.05) == []
+            (tmp_path / "go").touch()
+            assert [end.status for end in bench.wait()] == [Status.SUCCESS]
+
+
+@contextmanager
+def opened(blocks: Mapping[str, Any], folder: Path) -> Iterator[Bench]:
+    """Begin a run in *folder* and lend its executor; a fixture could not, because pytest moves descriptors meanwhile."""
+    adapters = AdapterManager(find_plugins())
+    config = config_from_mapping(blocks, adapters)
+    setup = Setup(config, adapters)
+    executor = setup.build_executor()
+    assert isinstance(executor, InteractiveExecutor)
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        with Terminal() as terminal:
+            run = open_run(
+                setup,
+                run_id=RUN,
+                tag="",
+                terminal=terminal,
+                reporter=SilentReporter(),
+                masker=Masker(),
+                executor=executor,
+                worker_command=WORKER_COMMAND,
+                worker_preamble=lambda runner: pickle.dumps(
+                    WorkerPreamble(config, RUN, "", str(runner.scratch), (), tuple(sys.path))
+                ),
+            )
+            try:
+                recorder = run.context.recorder
+                recorder.create_run_log(RunLog(RUN), {})
+                for branch in BRANCHES:
+                    given = encode_all({"given": f"to {branch}"}, "contract")
+                    recorder.add_branch_log(
+                        BranchLog(branch), {name: v.in_record() for name, v in given.items()}
+                    )
+                yield Bench(run, executor, folder)
+            finally:
+                executor.stop_jobs()
+                executor.close()
+                run.close()
+    finally:
+        os.chdir(before)
+
+
+def _gone(process_id: int) -> None:
+    """Make sure that a process ends now, or has ended; one that nobody has waited for counts as ended."""
+    until = time.monotonic() + PATIENCE_SECONDS
+    while _runs(process_id):
+        assert time.monotonic() < until, f"process {process_id} is still running"
+        time.sleep(0.01)
+
+
+def _runs(process_id: int) -> bool:
+    try:
+        os.kill(process_id, 0)
+        state = Path(f"/proc/{process_id}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+    except ProcessLookupError:
+        return False
+    except OSError:  # a system without /proc, or a process that has just gone
+        return not Path("/proc/self").exists()
+    return state != "Z"
