@@ -80,14 +80,13 @@ class WorkerPool:
             return Status.TRIGGERED
 
     def wait(self, timeout_seconds: float | None) -> list[JobEnd]:
-        """Return the jobs that have ended by now, or within *timeout_seconds*."""
+        """Return the jobs that have ended by now, or within *timeout_seconds*; none at once where nothing runs."""
         until = None if timeout_seconds is None else time.monotonic() + timeout_seconds
-        while True:
+        while any(worker.job for worker in self._workers):
             ends = self._collect(until)
             if ends or (until is not None and time.monotonic() >= until):
                 return ends
-            if not any(worker.job for worker in self._workers):
-                return []
+        return []
 
     def stop(self) -> None:
         """End every worker: ask it first, so that it can record what it was doing, then kill what is left."""
