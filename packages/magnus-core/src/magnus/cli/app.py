@@ -68,17 +68,13 @@ class _Commands(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the command that is called; of a misspelt one say what it may have been meant to be."""
-        from click.exceptions import UsageError
-
-        try:
-            return super().resolve_command(ctx, args)
-        except UsageError as error:
+        name = args[0].replace("_", "-")
+        if name not in COMMANDS:
             from difflib import get_close_matches
 
-            close = get_close_matches(args[0].replace("_", "-"), COMMANDS, n=1)
-            if not close or "Did you mean" in error.message:
-                raise
-            raise UsageError(f"{error.message} Did you mean '{close[0]}'?", ctx) from error
+            if close := get_close_matches(name, COMMANDS, n=1):
+                ctx.fail(f"No such command '{args[0]}'. Did you mean '{close[0]}'?")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """List the commands without importing any."""
