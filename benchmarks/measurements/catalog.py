@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from typing import TYPE_CHECKING
 
 from figure import Figure
@@ -31,6 +32,7 @@ def _large_file(bench: Bench) -> list[Figure]:
 
         def clean() -> None:
             remove(folder / ".run_log_store", folder / ".catalog", folder / "brought", copy)
+            _make_memory_ready(large / "file.bin")
 
         results = alternate(
             {
@@ -102,6 +104,18 @@ def _through_the_catalog(
 def _only_put(bench: Bench, folder: Path, source: Path) -> list[str | Path]:
     put = task(catalog={"compute_data_folder": source.name, "put": ["*"]})
     return bench.execute(write_dag(folder / "put.yaml", {"put": put}))
+
+
+def _make_memory_ready(file: Path) -> None:
+    """Have as much free memory at hand as two copies of *file* take up in the page cache.
+
+    A virtual machine may give free memory back to its host after some seconds. Getting it again takes several times as
+    long as copying into it, and would be counted against whoever comes first.
+    """
+    copies = [file.with_name(f"copy-{number}") for number in range(2)]
+    for copy in copies:
+        subprocess.run(["cp", file, copy], check=True)
+    remove(*copies)
 
 
 def _write_random(path: Path, size: int) -> None:
