@@ -17,7 +17,7 @@ def test_every_public_name_can_be_used_and_says_what_it_is(name: str) -> None:
     """It is public because it is there, has no underscore, and has a docstring."""
     value = getattr(magnus, name)
     assert inspect.getdoc(value)
-    assert value.__name__ == {"Stub": "AsIs"}.get(name, name)
+    assert value.__name__ == name
     assert value is getattr(magnus, name)
 
 
