@@ -12,6 +12,7 @@ from magnus.domain.capabilities import ExecutorCapabilities, Placement
 from magnus.domain.graph import Graph
 from magnus.domain.nodes import Backoff, MapSettings, Node, RetryPolicy, TaskSettings
 from magnus.domain.parameters import encode_all
+from magnus.domain.records import RecordKind
 from magnus.domain.run_log import RunLog, Status
 from magnus.engine.context import RunContext, Services
 from magnus.engine.in_process import InProcessExecutor
@@ -241,8 +242,14 @@ def test_a_map_can_limit_the_items_in_work(limit: int) -> None:
 def test_branches_that_do_not_fit_wait_for_the_inner_ones() -> None:
     """What was begun is finished before more begins, so that few branches are open at a time."""
     inner = chain(parallel("q", c=chain(task("leaf")), d=chain(task("leaf"))))
-    stage = Stage(FakeExecutor(2))
+    executor = FakeExecutor(2)
+    stage = Stage(executor)
+    opened: list[set[str]] = []
+    executor.before_wait = lambda: opened.append(
+        {record.name for record in stage.store.scan("run", {RecordKind.BRANCH})}
+    )
     assert stage.run(chain(parallel("p", a=inner, b=inner))) is Status.SUCCESS
+    assert opened[0] == {"p.a", "p.a.q.c", "p.a.q.d"}
     assert stage.calls.steps == ["p.a.q.c.leaf", "p.a.q.d.leaf", "p.b.q.c.leaf", "p.b.q.d.leaf"]
 
 
