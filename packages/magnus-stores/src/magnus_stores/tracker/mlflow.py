@@ -8,6 +8,7 @@ import re
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from time import time
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from magnus.ports.experiment_tracker import Metric
+
+if find_spec("mlflow") is None:
+    # Found out when the configuration is read; the import itself, which takes a second, waits until something is tracked.
+    raise ModuleNotFoundError("No module named 'mlflow'", name="mlflow")
 
 _DEFAULT_EXPERIMENT = "magnus"
 _METRICS_PER_REQUEST = 1000
