@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from typing import TYPE_CHECKING
 
 from magnus.domain.run_log import Status
@@ -42,7 +41,17 @@ def resume_command(request: Request) -> str:
 
 
 def _option(name: str, value: str | None) -> str:
-    return "" if value is None else f" {name} {shlex.quote(value)}"
+    if value is None:
+        return ""
+    if set(value) - _PLAIN_CHARACTERS or not value:
+        from shlex import quote
+
+        value = quote(value)
+    return f" {name} {value}"
+
+
+_PLAIN_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-")
+"""What no shell takes apart; other names are quoted."""
 
 
 class _Plain:
