@@ -44,7 +44,6 @@ _PORTS = {
 WHERE_TO_FIND = {
     ("executor", "local"): "magnus-executor-local",
     ("executor", "mocked"): "magnus-executor-local",
-    ("executor", "demo-renderer"): "magnus-executor-local",
     ("executor", "local-container"): "magnus-executor-container",
     ("executor", "local-aws-batch"): "magnus-executor-awsbatch",
     ("executor", "aws-step-functions"): "magnus-executor-stepfunctions",
