@@ -1,11 +1,8 @@
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
 from typing import TYPE_CHECKING
-
-import pytest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,10 +34,6 @@ dag:
     done: {type: success}
     failed: {type: fail}
 """
-needs_adapters = pytest.mark.skipif(
-    any(importlib.util.find_spec(name) is None for name in ADAPTERS),
-    reason="running a pipeline on the defaults needs magnus-executor-local and magnus-stores",
-)
 
 
 # Not `-X importtime`, which does not see what `importlib.import_module` loads: adapters are loaded by that.
@@ -86,8 +79,7 @@ def test_the_help_imports_no_adapter(tmp_path: Path) -> None:
     assert not among(modules, NEVER | ADAPTERS)
 
 
-@needs_adapters
-def test_a_run_imports_the_configured_adapters_only(tmp_path: Path) -> None:
+def test_a_run_imports_the_configured_adapters_only(default_adapters: None, tmp_path: Path) -> None:
     """A run on the defaults loads the local executor, the run log and the catalog, and nothing of the others."""
     tmp_path.joinpath("pipeline.yaml").write_text(ONE_STEP)
     tmp_path.joinpath("tasks.py").write_text("def nothing():\n    pass\n")

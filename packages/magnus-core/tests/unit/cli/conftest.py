@@ -98,10 +98,8 @@ def magnus(capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
 
 
 @pytest.fixture(scope="session")
-def made_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made_runs(default_adapters: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with runs: `failed`, `completed` (its re-run), `at-once` (the same without failure), and `killed`."""
-    for module in ("magnus_executor_local", "magnus_stores"):
-        pytest.importorskip(module, reason="runs need an executor and a store, which are other packages")
     folder = tmp_path_factory.mktemp("made-runs")
     (folder / "pipeline.yaml").write_text(PIPELINE)
     (folder / "killed.yaml").write_text(KILLED)

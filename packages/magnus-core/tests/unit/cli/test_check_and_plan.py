@@ -3,12 +3,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-import pytest
-
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    import pytest
     from tests.unit.cli.conftest import Said
 
 PARALLEL = """\
@@ -66,11 +65,9 @@ def test_a_map_over_a_parameter_that_is_no_list_is_found(magnus: Callable[..., S
 
 
 def test_options_of_a_task_type_are_checked_where_they_stand(
-    magnus: Callable[..., Said], tmp_path: Path
+    default_adapters: None, magnus: Callable[..., Said], tmp_path: Path
 ) -> None:
     """A run would find the mistake only when the step begins."""
-    pytest.importorskip("magnus_executor_local")
-    pytest.importorskip("magnus_stores")
     file = tmp_path / "pipeline.yaml"
     file.write_text(
         "dag:\n  start_at: a\n  steps:\n"

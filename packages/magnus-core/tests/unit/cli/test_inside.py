@@ -75,10 +75,8 @@ dag:
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def project(default_adapters: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Be in a directory with a pipeline."""
-    pytest.importorskip("magnus_executor_local", reason="steps are run by the local executor")
-    pytest.importorskip("magnus_stores", reason="runs are kept by the file-system store")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "steps.py").write_text(STEPS)
     (tmp_path / "pipeline.yaml").write_text(PIPELINE)

@@ -107,6 +107,7 @@ def execute(folder: Path, shell: str, **variables: str) -> subprocess.CompletedP
     )
 
 
+@pytest.mark.usefixtures("default_adapters")
 class TestTerminal:
     """What is said on a terminal."""
 
@@ -155,6 +156,7 @@ class TestTerminal:
         assert "\x1b[32mSUCCESS\x1b[0m" in self.on_terminal(tmp_path)
 
 
+@pytest.mark.usefixtures("default_adapters")
 class TestStreams:
     """Standard streams that are closed or full."""
 

@@ -44,10 +44,8 @@ NOTEBOOK: dict[str, Any] = {
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def project(default_adapters: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Be in a directory with functions, a notebook and parameters."""
-    pytest.importorskip("magnus_executor_local", reason="tasks are run by the local executor")
-    pytest.importorskip("magnus_stores", reason="runs are kept by the file-system store")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "steps.py").write_text(STEPS)
     (tmp_path / "p.yaml").write_text("number: 4")

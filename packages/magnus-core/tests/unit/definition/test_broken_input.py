@@ -44,12 +44,14 @@ class Broken(NamedTuple):
         files: The content of each file.
         messages: All that is said, a line each.
         depends_on_adapters: Whether the text lists what is installed, or options of the adapters made for these tests.
+        found_by_adapters: Whether the mistake is one in the options of the default adapters, which must be installed.
     """
 
     name: str
     files: dict[str, Any]
     messages: list[str]
     depends_on_adapters: bool = False
+    found_by_adapters: bool = False
 
     def write(self, folder: Path) -> None:
         """Write the files into *folder*."""
@@ -601,6 +603,7 @@ BROKEN = [
             f"config.yaml:3:12: 'executor' (local): 'config': unknown key 'max_worker'; known are {OPTIONS}. Did you mean 'max_workers'?"
         ],
         depends_on_adapters=True,
+        found_by_adapters=True,
     ),
     Broken(
         "option of the wrong type",
@@ -612,6 +615,7 @@ BROKEN = [
             "config.yaml:3:29: 'executor' (local): 'config': 'enable_parallel' is text; expected true or false",
             "config.yaml:3:49: 'executor' (local): 'config': 'max_workers' is text; expected a whole number",
         ],
+        found_by_adapters=True,
     ),
     Broken(
         "options where there are none",
@@ -667,6 +671,7 @@ BROKEN = [
         [
             "pipeline.yaml:4:86: step 'a': 'executor_config': 'local': 'max_workers' has no value, and the executor's configuration has no placeholder of that name; give it a value, or add the placeholder (there are: many_workers). Did you mean 'many_workers'?"
         ],
+        found_by_adapters=True,
     ),
     Broken(
         "unknown override",
@@ -675,11 +680,13 @@ BROKEN = [
             f"pipeline.yaml:4:73: step 'a': 'executor_config': 'local': unknown key 'max_worker'; the executor 'local' takes {OPTIONS}. Did you mean 'max_workers'?"
         ],
         depends_on_adapters=True,
+        found_by_adapters=True,
     ),
     Broken(
         "override of the wrong type",
         {"pipeline.yaml": one(GOOD + ", executor_config: {max_workers: many}")},
         ["pipeline.yaml:4:78: step 'a': 'executor_config': 'max_workers' is text; expected a whole number"],
+        found_by_adapters=True,
     ),
 ]
 
@@ -703,11 +710,17 @@ def test_every_mistake_is_told_with_its_place_and_a_remedy(
 @pytest.mark.filterwarnings("ignore:'click:DeprecationWarning")
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: broken.name)
 def test_the_command_line_says_the_same_and_leaves_nothing_behind(
-    broken: Broken, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    broken: Broken,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    request: pytest.FixtureRequest,
 ) -> None:
     """Exit code 2, everything on stderr, no traceback, no file; here with whatever adapters are installed."""
     from magnus.cli.app import main
 
+    if broken.found_by_adapters:
+        request.getfixturevalue("default_adapters")
     broken.write(tmp_path)
     monkeypatch.chdir(tmp_path)
     before = sorted(tmp_path.rglob("*"))

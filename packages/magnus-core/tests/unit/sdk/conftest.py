@@ -26,10 +26,8 @@ def item(x):
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def project(default_adapters: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Be in a directory with a module `steps`, and with magnus as it is installed by default."""
-    pytest.importorskip("magnus_executor_local", reason="pipelines are run by the local executor")
-    pytest.importorskip("magnus_stores", reason="runs are kept by the file-system store")
     monkeypatch.chdir(tmp_path)
     for name in ("MAGNUS_CONFIG_FILE",):
         monkeypatch.delenv(name, raising=False)
