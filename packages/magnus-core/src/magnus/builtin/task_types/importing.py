@@ -6,6 +6,7 @@ import importlib
 import os
 import sys
 from contextlib import contextmanager
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -143,13 +144,27 @@ def _import(name: str, directory: str) -> ModuleType:
     if name in sys.modules:
         return importlib.import_module(name)
     before = set(sys.modules)
-    importlib.invalidate_caches()  # an earlier step may have written the module a moment ago
+    _look_anew()
     try:
         return importlib.import_module(name)
     finally:
         for new in sys.modules.keys() - before:
             if _lies_in(new, directory):
                 _from_directory[new] = directory
+
+
+def _look_anew() -> None:
+    """Have imports look at the folders again: an earlier step may have written the module a moment ago.
+
+    `importlib.invalidate_caches` does the same, but newer Pythons import the whole of `importlib.metadata` for it.
+    """
+    for folder, finder in list(sys.path_importer_cache.items()):
+        if finder is None:
+            del sys.path_importer_cache[folder]
+    finders = [*sys.path_importer_cache.values(), *(each for each in sys.meta_path if each is not PathFinder)]
+    for each in finders:
+        if (forget := getattr(each, "invalidate_caches", None)) is not None:
+            forget()
 
 
 def _lies_in(name: str, directory: str) -> bool:
