@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from magnus.definition.blocks import BLOCKS
-from magnus.definition.options import build_options
+from magnus.definition.options import build_options, option_values
 from magnus.definition.placeholders import NodeOptions
 from magnus.domain.capabilities import Feature, ServiceKind
 from magnus.engine.clock import Clock
@@ -105,15 +105,20 @@ class Setup:
         executor: Executor = self.executor.adapter(self.executor.options)
         return executor
 
-    def build_services(self, *, inside_compute: bool = False) -> Services:
-        """Build the services, as they look here or, with *inside_compute*, from where steps run."""
-        built = {}
+    def build_services(self) -> Services:
+        """Build the services."""
+        return Services(
+            **{kind.value: service.adapter(service.options) for kind, service in self.services.items()}
+        )
+
+    def inside_compute(self) -> Setup:
+        """Return the setup with the services as they look from where steps run."""
+        config = self.config
         for kind, service in self.services.items():
-            options = service.options
-            if inside_compute and (rule := self.rule(kind)):
-                options = rule.configure_for_execution(self.executor.options, options)
-            built[kind.value] = service.adapter(options)
-        return Services(**built)
+            if rule := self.rule(kind):
+                options = rule.configure_for_execution(self.executor.options, service.options)
+                config = config.with_block(service._replace(options=options, raw=option_values(options)))
+        return Setup(config, self.adapters)
 
     def node_options(self) -> NodeOptions:
         """Return what finds the executor's options for a node."""
@@ -182,28 +187,28 @@ def open_run(  # noqa: PLR0913 - the one place where a run is put together
     code_identities: Sequence[CodeIdentity] = (),
     services: Services | None = None,
     executor: Executor | None = None,
-    inside_compute: bool = False,
-    node_command: tuple[str, ...] = (),
     worker_command: tuple[str, ...] = (),
     worker_preamble: Callable[[StepRunner], bytes] | None = None,
     captures_output: bool = True,
+    names_steps: bool = True,
 ) -> Run:
     """Put together what a process needs to traverse a run, or to run steps of it; the caller closes it.
 
     From here on descriptors 1 and 2 belong to the tasks, and people are spoken to through *terminal*; unless
-    *captures_output* is false, for a run whose only step is the caller's own code.
+    *captures_output* is false, for a run whose only step is the caller's own code. *names_steps* is false where
+    whoever reads what is shown puts the names of steps before the lines.
     """
     stack = ExitStack()
     try:
         if services is None:
-            services = setup.build_services(inside_compute=inside_compute)
+            services = setup.build_services()
             stack.callback(services.close)
         if executor is None:
             executor = setup.build_executor()
             stack.callback(executor.close)
         process_state = ProcessState()
         stack.callback(process_state.close)
-        output = OutputCapture(terminal, masker)
+        output = OutputCapture(terminal, masker, names_steps=names_steps)
         if captures_output:
             stack.enter_context(output)
         context = RunContext(
@@ -221,7 +226,7 @@ def open_run(  # noqa: PLR0913 - the one place where a run is put together
             interrupts=Interrupts(),
             code_identities=list(code_identities),
             child_context=setup.described(_FOR_CHILDREN),
-            node_command=node_command,
+            configuration=setup.described(),
         )
         runner: StepRunner
         runner = StepRunner(

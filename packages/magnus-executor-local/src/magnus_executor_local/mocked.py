@@ -12,7 +12,7 @@ from magnus.errors import ConfigurationError
 from magnus.ports.executor import CommonOptions, InteractiveExecutor
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from magnus.domain.graph import Graph
     from magnus.domain.jobs import Job
@@ -46,7 +46,13 @@ class MockedExecutor(InteractiveExecutor):
         """See the port."""
         return ExecutorCapabilities(placement=Placement.SAME_PROCESS, runs_tasks=False)
 
-    def prepare_for_graph_execution(self, graph: Graph, run_id: str, needs: Sequence[ComputeNeeds]) -> None:
+    def prepare_for_graph_execution(
+        self,
+        graph: Graph,
+        options_of: Callable[[Node], Any],
+        needs: Sequence[ComputeNeeds],
+        run_here: StepRunner,
+    ) -> None:
         """Refuse patches that would silently patch nothing."""
         known: set[str] = set()
         for path, node in graph.walk():

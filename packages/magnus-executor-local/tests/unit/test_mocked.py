@@ -98,7 +98,7 @@ def test_a_patch_of_one_step_stands_above_one_for_all_of_that_name() -> None:
 def test_a_patch_may_name_a_step_or_one_inside_any_item_of_a_map(name: str) -> None:
     """What items there will be is known only when the map runs."""
     options = MockedOptions(patches={name: {"command": "x"}})
-    MockedExecutor(options).prepare_for_graph_execution(GRAPH, "run", ())
+    MockedExecutor(options).prepare_for_graph_execution(GRAPH, lambda _: None, (), Lent())
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_a_patch_that_names_no_task_is_refused_with_those_there_are(name: str) -
     """A misspelt patch must not pass as a test of the dag."""
     options = MockedOptions(patches={name: {"command": "x"}})
     with pytest.raises(ConfigurationError, match=f"'{name}' names no task") as caught:
-        MockedExecutor(options).prepare_for_graph_execution(GRAPH, "run", ())
+        MockedExecutor(options).prepare_for_graph_execution(GRAPH, lambda _: None, (), Lent())
     assert "each.item.fit, fit, prepare" in str(caught.value)
 
 

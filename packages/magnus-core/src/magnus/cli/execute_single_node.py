@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from magnus.cli.inside import Definition, GivenRunId, MapVariable, StepName
@@ -19,6 +21,9 @@ def execute_single_node(
     parameters_file: ParametersFile = None,
     map_variable: MapVariable = None,
     tag: Tag = "",
+    job_from_stdin: Annotated[
+        bool, typer.Option("--job-from-stdin", hidden=True, help="For processes that magnus starts itself.")
+    ] = False,
     log_level: Level = LogLevel.INFO,
 ) -> None:
     """Run one attempt of one node of a run; success and fail nodes close their branch, or the run.
@@ -26,8 +31,16 @@ def execute_single_node(
     Exits with 1 if the attempt failed, and at the fail node that closes the whole run. A step that has ended is not run
     again: the exit code tells how it had ended.
     """
-    from magnus.cli.inside import take_part
     from magnus.domain.run_log import Status
+
+    if job_from_stdin:
+        from magnus.engine.terminal import Terminal
+        from magnus.usecases.forwarded_job import run_forwarded_job
+
+        with Terminal() as terminal:
+            status = run_forwarded_job(terminal)
+        raise typer.Exit(status is Status.FAIL)
+    from magnus.cli.inside import take_part
     from magnus.usecases.inside_run import Part
     from magnus.usecases.node_address import read_map_variable
     from magnus.usecases.single_node import execute_single_node as work

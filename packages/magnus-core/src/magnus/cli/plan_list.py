@@ -140,7 +140,12 @@ def _node_dict(planned: PlannedNode) -> dict[str, Any]:
 
 
 def _resources_dict(resources: Resources) -> dict[str, Any]:
-    return {"cpu": resources.cpu, "memory_mib": resources.memory_mib, "gpu": resources.gpu}
+    return {
+        "cpu": resources.cpu,
+        "memory_mib": resources.memory_mib,
+        "gpu": resources.gpu,
+        "shm_mib": resources.shm_mib,
+    }
 
 
 def _json(value: Any) -> str:

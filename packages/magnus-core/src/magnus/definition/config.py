@@ -83,6 +83,11 @@ class Config(NamedTuple):
         block: Block = getattr(self, port)
         return block
 
+    def with_block(self, block: Block) -> Config:
+        """Return the configuration with *block* in the place of the one of its port."""
+        changed: dict[str, Any] = {block.port: block}
+        return self._replace(**changed)
+
 
 def load_config(
     config_file: str | os.PathLike[str] | None = None,

@@ -14,6 +14,8 @@ GRAPHS = {"type": "object", "additionalProperties": GRAPH, "minProperties": 1}
 
 NAME: dict[str, Any] = {"type": "string", "minLength": 1}
 _PATTERNS = {"type": "array", "items": NAME}
+_SIZE = {"oneOf": [{"type": "integer", "minimum": 1}, NAME]}
+_SIZES = "text with a unit (`512MiB`, `2GiB`, `1.5GB`), or a whole number of MiB."
 
 GRAPH_KEYS: dict[str, dict[str, Any]] = {
     "name": {"type": "string", "description": "What people call the pipeline."},
@@ -100,11 +102,9 @@ TASK_KEYS: dict[str, dict[str, Any]] = {
         "description": "What the step asks of its compute.",
         "properties": {
             "cpu": {"type": "number", "exclusiveMinimum": 0, "description": "Processors; fractions allowed."},
-            "memory": {
-                "description": "Text with a unit (`512MiB`, `2GiB`, `1.5GB`), or a whole number of MiB.",
-                "oneOf": [{"type": "integer", "minimum": 1}, NAME],
-            },
+            "memory": {**_SIZE, "description": f"Memory: {_SIZES}"},
             "gpu": {"type": "integer", "minimum": 0, "description": "Whole graphics processors."},
+            "shm": {**_SIZE, "description": f"Shared memory: {_SIZES}"},
         },
         "additionalProperties": False,
     },

@@ -64,6 +64,14 @@ def option_names(options_class: type[Any]) -> list[str]:
     return [field.name for field in dataclasses.fields(options_class) if field.init]
 
 
+def option_values(options: Any) -> dict[str, Any]:
+    """Return the values of *options*, from which `build_options` makes equal ones."""
+    if dataclasses.is_dataclass(options) and not isinstance(options, type):
+        return dataclasses.asdict(options)
+    values: dict[str, Any] = options.model_dump(mode="json", by_alias=True)
+    return values
+
+
 def _required(options_class: type[Any]) -> bool:
     fields = getattr(options_class, "model_fields", None)
     if fields is not None:

@@ -6,26 +6,18 @@ they give equal hashes. What is wholly default has no canonical form, which is N
 
 from __future__ import annotations
 
-import math
 import re
 from typing import TYPE_CHECKING, Any
 
 from magnus.domain.nodes import Backoff, CatalogSettings, Resources, RetryPolicy
 from magnus.domain.patterns import pattern_problem
+from magnus.domain.sizes import in_mib
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from magnus.definition.findings import Spot
 
-_UNITS: dict[str, int] = {
-    "B": 1,
-    **{f"{letter}{end}": 1024 ** (power + 1) for power, letter in enumerate("KMGT") for end in ("i", "iB")},
-    **{f"{letter}B": 1000 ** (power + 1) for power, letter in enumerate("KMGT")},
-    "kB": 1000,
-}
-_MEMORY = re.compile(r"(\d{1,15}(?:\.\d{1,6})?)\s*([A-Za-z]+)")
-_MIB = 1024**2
 _FAILURE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*|exit:-?\d{1,10}")
 
 
@@ -65,25 +57,23 @@ _BACKOFF_FIELDS = {"initial": "initial", "factor": "factor", "max": "maximum", "
 
 def resources(value: Mapping[str, Any], spot: Spot) -> tuple[Resources | None, Any]:
     """Read `resources`; memory is rounded up to whole MiB."""
-    memory = _memory_mib(value, spot)
+    memory, shm = (_size_mib(value, key, spot) for key in ("memory", "shm"))
     cpu = number(value["cpu"]) if "cpu" in value else None
-    asked = Resources(cpu, memory, value.get("gpu", 0))
-    canonical = {"cpu": cpu, "memory": memory, "gpu": asked.gpu or None}
+    asked = Resources(cpu, memory, value.get("gpu", 0), shm)
+    canonical = {"cpu": cpu, "memory": memory, "gpu": asked.gpu or None, "shm": shm}
     left = {key: item for key, item in canonical.items() if item is not None}
     return (asked, left) if left else (None, None)
 
 
-def _memory_mib(value: Mapping[str, Any], spot: Spot) -> int | None:
-    memory = value.get("memory")
-    if not isinstance(memory, str):
-        return None if memory is None else int(memory)
-    match = _MEMORY.fullmatch(memory.strip())
-    if match is None or match[2] not in _UNITS or float(match[1]) == 0:
-        wanted = f"a number above 0 with one of the units {', '.join(_UNITS)}"
-        text = f"{spot.what}: 'memory' is {memory!r}; expected {wanted}"
-        spot.findings.add(text, value, "memory")
+def _size_mib(value: Mapping[str, Any], key: str, spot: Spot) -> int | None:
+    size = value.get(key)
+    if size is None:
         return None
-    return math.ceil(float(match[1]) * _UNITS[match[2]] / _MIB)
+    try:
+        return in_mib(size)
+    except ValueError as error:
+        spot.findings.add(f"{spot.what}: '{key}' {error}", value, key)
+        return None
 
 
 def catalog(value: Mapping[str, Any], spot: Spot) -> tuple[CatalogSettings | None, Any]:

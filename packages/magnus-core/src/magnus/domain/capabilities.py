@@ -64,6 +64,7 @@ class ExecutorCapabilities(NamedTuple):
         placement: Where steps run.
         timeout_placement: Where steps with a `timeout` run, if that is another place.
         concurrent_branches: Whether branches can run at the same time.
+        mounts_working_folder: Whether steps that run in another place find the working directory of the traversal there.
         refused_features: Features that would silently mean something else here, each with the reason and the remedy;
             every feature that is not named is supported.
         task_types: The task types that can run, None for all that are installed.
@@ -73,9 +74,15 @@ class ExecutorCapabilities(NamedTuple):
     placement: Placement
     timeout_placement: Placement | None = None
     concurrent_branches: bool = False
+    mounts_working_folder: bool = False
     refused_features: Mapping[Feature, str] = NOTHING
     task_types: frozenset[str] | None = None
     runs_tasks: bool = True
+
+    @property
+    def shares_working_folder(self) -> bool:
+        """Whether the traversal sees the files that a step works on."""
+        return self.placement in (Placement.SAME_PROCESS, Placement.SAME_HOST) or self.mounts_working_folder
 
 
 class ServiceCapabilities(NamedTuple):

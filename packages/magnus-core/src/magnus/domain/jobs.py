@@ -27,7 +27,6 @@ class Job(NamedTuple):
             can be recognised.
         map_variable: The items of the maps around it.
         options: The executor's options for this node: overrides and placeholders resolved, validated.
-        command: `magnus execute_single_node ...` as an argument vector, for compute that starts a process of its own.
     """
 
     run_id: str
@@ -36,7 +35,6 @@ class Job(NamedTuple):
     attempt_number: int
     map_variable: MapVariable = ()
     options: Any = None
-    command: tuple[str, ...] = ()
 
     @property
     def timeout_seconds(self) -> float | None:

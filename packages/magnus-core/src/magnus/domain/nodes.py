@@ -85,11 +85,13 @@ class Resources(NamedTuple):
         cpu: Processors, fractions allowed; None for what the compute gives.
         memory_mib: Memory in MiB; None for what the compute gives.
         gpu: Whole graphics processors.
+        shm_mib: Shared memory (`/dev/shm`) in MiB; None for what the compute gives.
     """
 
     cpu: float | None = None
     memory_mib: int | None = None
     gpu: int = 0
+    shm_mib: int | None = None
 
 
 class CatalogSettings(NamedTuple):

@@ -75,7 +75,7 @@ class RunContext(NamedTuple):
         interrupts: Signals.
         code_identities: Which code runs.
         child_context: What a child process of a task needs to use magnus: configuration, never a secret.
-        node_command: The start of the `execute_single_node` command line for this run.
+        configuration: All blocks as they were written, credentials included, for a process that runs a step elsewhere.
     """
 
     run_id: str
@@ -92,4 +92,4 @@ class RunContext(NamedTuple):
     interrupts: Interrupts
     code_identities: list[CodeIdentity]
     child_context: Mapping[str, Any] = NOTHING
-    node_command: tuple[str, ...] = ()
+    configuration: Mapping[str, Any] = NOTHING

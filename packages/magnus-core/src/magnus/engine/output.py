@@ -6,9 +6,9 @@ import os
 import select
 import sys
 import threading
-from typing import TYPE_CHECKING, BinaryIO, TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from magnus.engine.masking import StreamMasker
+from magnus.engine.step_output import StepOutput
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,13 +27,19 @@ class OutputCapture:
     end of a step this thread's work is finished under its lock, so that nothing a step wrote is given to the next one.
     """
 
-    def __init__(self, terminal: Terminal, masker: Masker) -> None:
-        """Write to *terminal* what is captured, with the secrets of *masker* hidden."""
+    def __init__(self, terminal: Terminal, masker: Masker, *, names_steps: bool = True) -> None:
+        """Write to *terminal* what is captured, with the secrets of *masker* hidden.
+
+        Args:
+            terminal: The real stdout and stderr.
+            masker: Knows the secrets.
+            names_steps: Whether lines are shown behind the step's name; not where whoever reads them does that.
+        """
         self._terminal = terminal
         self._masker = masker
+        self._names_steps = names_steps
         self._lock = threading.Lock()
-        self._sinks: tuple[_Sink, _Sink] | None = None
-        self._log: _StepLogFile | None = None
+        self._step: StepOutput | None = None
         self._before_output: Callable[[], None] | None = None
 
     def __enter__(self) -> OutputCapture:
@@ -70,7 +76,9 @@ class OutputCapture:
         self._thread.join()
         with self._lock:
             self._drain()
-            self._finish_sinks()
+            if self._step is not None:
+                self._step.close()
+                self._step = None
         for descriptor in (*self._readers, self._wake_reader):
             os.close(descriptor)
 
@@ -83,22 +91,17 @@ class OutputCapture:
             before_output: Called before any of it is shown.
         """
         with self._lock:
-            self._log = _StepLogFile(log_path)
             self._before_output = before_output
-            prefix = f"{step_name} | ".encode()
-            self._sinks = (
-                _Sink(1, prefix, self._terminal, self._log, self._masker),
-                _Sink(2, prefix, self._terminal, self._log, self._masker),
-            )
+            shown_as = step_name if self._names_steps else None
+            self._step = StepOutput(shown_as, log_path, self._terminal, self._masker)
 
     def end(self) -> Path | None:
         """The step ended: return the file with all it printed; None if it printed nothing."""
         self._flush_streams()
         with self._lock:
             self._drain()
-            self._finish_sinks()
-            log, self._log, self._before_output = self._log, None, None
-        return log.close() if log else None
+            step, self._step, self._before_output = self._step, None, None
+        return step.close() if step else None
 
     def _flush_streams(self) -> None:
         """Write out what is still in buffers, and undo what the task did to `sys.stdout` and `sys.stderr`."""
@@ -136,7 +139,7 @@ class OutputCapture:
                 return
 
     def _take(self, index: int, data: bytes) -> None:
-        if self._sinks is None:
+        if self._step is None:
             # Nothing runs: a process that a step left behind, or code of ours that printed. Show it, unlabelled.
             self._terminal.write_task_output(
                 self._masker.mask(data.decode(errors="replace")).encode(), index + 1
@@ -144,12 +147,7 @@ class OutputCapture:
             return
         if self._before_output is not None:
             self._before_output()
-        self._sinks[index].feed(data)
-
-    def _finish_sinks(self) -> None:
-        for sink in self._sinks or ():
-            sink.finish()
-        self._sinks = None
+        self._step.write(data, index + 1)
 
 
 def _text_stream(number: int) -> TextIO:
@@ -163,61 +161,3 @@ def _is_usable(stream: TextIO) -> bool:
     except Exception:  # noqa: BLE001 - the task may have closed or detached it, or put anything in its place
         return False
     return True
-
-
-class _StepLogFile:
-    """The file that a step's log is gathered in; made when there is something to write."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file: BinaryIO | None = None
-
-    def write(self, data: bytes) -> None:
-        if self._file is None:
-            self._file = self._path.open(
-                "wb", buffering=0
-            )  # unbuffered: it is all there when the process is killed
-        self._file.write(data)
-
-    def close(self) -> Path | None:
-        if self._file is None:
-            return None
-        self._file.close()
-        return self._path
-
-
-class _Sink:
-    """One of the two streams of one step: masks it, keeps it, and shows it line by line."""
-
-    def __init__(
-        self, number: int, prefix: bytes, terminal: Terminal, log: _StepLogFile, masker: Masker
-    ) -> None:
-        self._number = number
-        self._prefix = prefix
-        self._terminal = terminal
-        self._log = log
-        self._masker = StreamMasker(masker)
-        self._rest = b""
-
-    def feed(self, data: bytes) -> None:
-        self._show(self._masker.feed(data))
-
-    def finish(self) -> None:
-        self._show(self._masker.flush())
-        if self._rest:
-            self._terminal.write_task_output(self._prefix + self._rest + b"\n", self._number)
-            self._rest = b""
-
-    def _show(self, data: bytes) -> None:
-        if not data:
-            return
-        self._log.write(data)
-        lines = (self._rest + data).split(b"\n")
-        self._rest = lines.pop()
-        if len(self._rest) > _CHUNK:  # a line without end is shown in pieces rather than kept in memory
-            lines.append(self._rest)
-            self._rest = b""
-        if lines:
-            self._terminal.write_task_output(
-                b"".join(self._prefix + line + b"\n" for line in lines), self._number
-            )

@@ -19,13 +19,15 @@ from magnus.ports.executor import InteractiveExecutor
 from magnus.ports.task_type import TaskResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from magnus.domain.jobs import Job
     from magnus.domain.nodes import Node
     from magnus.domain.parameters import Values
     from magnus.engine.context import RunContext
+    from magnus.engine.forwarded_step import ForwardedStep
     from magnus.engine.isolation import ProcessState
+    from magnus.ports.executor import ComputeNeeds
 
 
 class StepRunner:
@@ -98,6 +100,15 @@ class StepRunner:
         self._scratch = folder
         self._shares_scratch = True
 
+    def remote(
+        self, job: Job | None, needs: Sequence[ComputeNeeds] = (), *, inside_compute: bool
+    ) -> ForwardedStep:
+        """See the port."""
+        from magnus.engine.forwarded_step import ForwardedStep
+
+        log_path = None if job is None else self.log_path(job)
+        return ForwardedStep(self._context, job, needs, log_path, inside_compute=inside_compute)
+
     def lend(self, job: Job, step: StepLog, scope: Scope) -> None:
         """Have at hand what a job in this process would otherwise read from the run log."""
         self._lent[job.step_name] = (step, scope)
@@ -131,6 +142,10 @@ class StepRunner:
         path = self.log_path(job)
         if path.exists():
             _keep_log(self._context, job, step, path)
+
+    def drop_log(self, job: Job) -> None:
+        """Forget what a job printed, after it has put that in the catalog itself."""
+        self.log_path(job).unlink(missing_ok=True)
 
 
 def execute_node(

@@ -13,7 +13,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from magnus.domain.capabilities import Placement
 from magnus.domain.graph import DEFAULT_MAX_TIME_SECONDS
 from magnus.domain.jobs import Job
 from magnus.domain.names import ROOT_BRANCH, step_name
@@ -257,7 +256,6 @@ class Traversal:
             attempt_number=pending.attempt_number,
             map_variable=walk.map_variable,
             options=self._context.types.executor_options(node),
-            command=self._context.node_command,
         )
         if pending.attempt_number == 1:
             step.code_identities = [*step.code_identities, *self._executor.add_code_identities(job)]
@@ -288,6 +286,7 @@ class Traversal:
             )
         else:
             pending.step = recorded
+            self._run_here.drop_log(end.job)
             outputs = self._recorder.resolve(recorded.output_parameters)
             self._recorder.adopt(outputs.values())
             status = self._attempt_ended(pending, outputs)
@@ -356,9 +355,8 @@ class Traversal:
             pending.snapshot.restore()
 
     def _owns_files(self, walk: Walk) -> bool:
-        placement = self._executor.capabilities(self._executor.options).placement
         is_alone = walk.fan_out is None or self._executor.max_concurrent_jobs == 1
-        return is_alone and placement in (Placement.SAME_PROCESS, Placement.SAME_HOST)
+        return is_alone and self._executor.capabilities(self._executor.options).shares_working_folder
 
     def _pause(self, pending: Pending) -> float:
         # Seeded, so that a test, and a run that is read later, can tell why an attempt came when it did.

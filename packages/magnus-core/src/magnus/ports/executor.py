@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 from magnus.domain.nothing import NOTHING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from magnus.domain.capabilities import ExecutorCapabilities
     from magnus.domain.graph import Graph
     from magnus.domain.jobs import Job, JobEnd
+    from magnus.domain.nodes import Node
     from magnus.domain.run_log import CodeIdentity, Status
 
 
@@ -35,18 +36,69 @@ class ComputeNeeds(NamedTuple):
     """What a service needs in the compute environment, as found by an integration.
 
     Attributes:
-        mounts: Host path to (path inside, whether it is read-only).
-        environment: Variables; never a secret.
+        mounts: Absolute host path to (path inside, whether it is read-only).
+        environment: Variables that anybody may see; never a secret.
+        private_files: Absolute path inside to content. Reaches the step through its stdin and lies in memory there, so that
+            neither an image nor the description of a container or job shows it.
+        private_environment: Variables that are handed over in the same way.
+        endpoints: Host and port, as seen from inside, of every server that must answer before the first step.
         permissions: What the compute's identity must be allowed, in the words of its platform.
     """
 
     mounts: Mapping[str, tuple[str, bool]] = NOTHING
     environment: Mapping[str, str] = NOTHING
+    private_files: Mapping[str, bytes] = NOTHING
+    private_environment: Mapping[str, str] = NOTHING
+    endpoints: Sequence[tuple[str, int]] = ()
     permissions: Sequence[str] = ()
 
 
+class RemoteStep(Protocol):
+    """One job for a process of its own, wherever that is: what to start, what to tell it, and where its output goes.
+
+    May be used from any one thread; different jobs from different threads.
+    """
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """`magnus execute_single_node ...` as an argument vector; nothing in it is secret."""
+
+    @property
+    def stdin(self) -> bytes:
+        """What the process must find on its stdin. Holds secrets.
+
+        The stdin stays open until the process has ended: if it is closed before, the process kills itself and all that
+        it has started, because nobody is left to stop it.
+        """
+
+    def write(self, data: bytes, stream: int) -> bool:
+        """Take what the process wrote on stdout (1) or stderr (2), as it comes.
+
+        It is shown line by line behind the step's name, secrets hidden, and kept as the step's log in case the process
+        cannot do that itself.
+
+        Returns:
+            Whether the attempt has begun by now: before that, the process was only being started.
+        """
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the attempt has begun."""
+
+    @property
+    def refusal(self) -> str:
+        """Why magnus, in that process, could not begin; empty if it did not say so."""
+
+    @property
+    def last_words(self) -> str:
+        """The last lines that the process wrote itself, for messages; secrets hidden."""
+
+    def close(self) -> None:
+        """Nothing more will come."""
+
+
 class StepRunner(Protocol):
-    """What the core lends an executor: ways to run one attempt of a step, here or in another process of this host."""
+    """What the core lends an executor: ways to run one attempt of a step, here or in another process."""
 
     def __call__(self, job: Job) -> Status:
         """Run *job* in this process, record it, and return how it ended. Never raises for a failure of the step."""
@@ -75,6 +127,18 @@ class StepRunner(Protocol):
     @property
     def output_descriptors(self) -> tuple[int, int]:
         """The file descriptors of the real stdout and stderr, for child processes that prefix their own lines."""
+
+    def remote(
+        self, job: Job | None, needs: Sequence[ComputeNeeds] = (), *, inside_compute: bool
+    ) -> RemoteStep:
+        """Return what runs *job* in a process of its own.
+
+        Args:
+            job: One attempt; None for a rehearsal, which opens everything that a step needs, and ends.
+            needs: What the services need there.
+            inside_compute: Whether the services look as the integrations say that they do inside the compute; False for
+                another process on this machine.
+        """
 
 
 class Executor(ABC):
@@ -106,15 +170,23 @@ class InteractiveExecutor(Executor):
         """How many jobs may be triggered and not yet ended; 1 for an executor that runs steps one after another."""
         return 1
 
-    def prepare_for_graph_execution(self, graph: Graph, run_id: str, needs: Sequence[ComputeNeeds]) -> None:
+    def prepare_for_graph_execution(
+        self,
+        graph: Graph,
+        options_of: Callable[[Node], Any],
+        needs: Sequence[ComputeNeeds],
+        run_here: StepRunner,
+    ) -> None:
         """Get ready, after every check passed and before the first step.
 
         Args:
             graph: What will be traversed.
-            run_id: The run.
+            options_of: Gives this executor's options for a node of it.
             needs: What the services need where steps run.
+            run_here: Lends what `trigger_job` will be lent, for a rehearsal.
 
         Raises:
+            ConfigurationError: Something that the user named cannot be used (an image, an address).
             ServiceError: The compute cannot be used; nothing was started.
         """
 
@@ -156,6 +228,16 @@ class InteractiveExecutor(Executor):
 
     def stop_jobs(self) -> None:
         """Stop every job that is still running, with all its processes; called when the run is interrupted."""
+
+    def reap(self, run_id: str) -> list[str]:
+        """End what a traversal of *run_id* that was killed has left running, and return one line for each.
+
+        Called before a run is continued, and by a person; never touches what belongs to a traversal that lives.
+
+        Raises:
+            ServiceError: The compute cannot be asked.
+        """
+        return []
 
 
 class OrchestrationExecutor(Executor):

@@ -66,6 +66,7 @@ def execute_pipeline(
     for finding in findings:
         if finding.verdict.judgement is Judgement.WARNING:
             reporter.warning(str(finding))
+    needs = setup.compute_needs()
     executor = setup.build_executor()
     if isinstance(executor, OrchestrationExecutor):
         return _render(executor, graph, request)
@@ -78,10 +79,13 @@ def execute_pipeline(
         stack.callback(executor.close)
         services = setup.build_services()
         stack.callback(services.close)
+        if request.use_cached is not None:
+            for line in executor.reap(request.use_cached):
+                reporter.warning(line)
         continued = open_continued(request, graph, services, values, environ, adapters, stack)
         if continued is not None and continued.changes:
             _tell_changes(request, continued.changes, reporter)
-        execution = Execution(setup, graph, request, executor, services, continued, environ)
+        execution = Execution(setup, graph, request, executor, services, needs, continued, environ)
         return execution.run(values, identities, terminal, reporter)
 
 

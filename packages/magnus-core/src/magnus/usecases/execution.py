@@ -19,7 +19,7 @@ from magnus.usecases.run_ids import new_run_id
 from magnus.usecases.worker_preamble import WORKER_COMMAND, WorkerPreamble
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from magnus.bootstrap import Run, Setup
     from magnus.domain.graph import Graph
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from magnus.engine.reporting import Reporter
     from magnus.engine.step import StepRunner
     from magnus.engine.terminal import Terminal
-    from magnus.ports.executor import InteractiveExecutor
+    from magnus.ports.executor import ComputeNeeds, InteractiveExecutor
     from magnus.usecases.continued import Continued
     from magnus.usecases.outcome import Request
 
@@ -44,10 +44,12 @@ class Execution:
         request: Request,
         executor: InteractiveExecutor,
         services: Services,
+        needs: Sequence[ComputeNeeds],
         continued: Continued | None,
         environ: Mapping[str, str],
     ) -> None:
         """Take what was decided; nothing is made yet."""
+        self._needs = needs
         self._setup = setup
         self._graph = graph
         self._request = request
@@ -80,7 +82,6 @@ class Execution:
             executor=self._executor,
             worker_command=WORKER_COMMAND,
             worker_preamble=self._preamble,
-            node_command=self._node_command(),
         )
         try:
             if self._continued is not None:
@@ -113,7 +114,9 @@ class Execution:
             if values:
                 plain = {name: value.decode() for name, value in values.items()}
                 self._services.experiment_tracker.log_parameters(self._run_id, head.tag, plain)
-            self._executor.prepare_for_graph_execution(self._graph, self._run_id, self._setup.compute_needs())
+            self._executor.prepare_for_graph_execution(
+                self._graph, run.context.types.executor_options, self._needs, run.step_runner
+            )
         except BaseException as error:
             head.message = f"not started: {error}"
             self._close(run, head, values)
@@ -171,18 +174,6 @@ class Execution:
             search_path=tuple(sys.path),
         )
         return pickle.dumps(preamble)
-
-    def _node_command(self) -> tuple[str, ...]:
-        """Return the start of the command line that runs one node of this run in a process of its own.
-
-        Where there is no pipeline file, that process takes the definition from the run log.
-        """
-        command = ["magnus", "execute_single_node"]
-        if self._request.pipeline_file is not None:
-            command += ["--file", self._request.pipeline_file]
-        if self._request.config_file is not None:
-            command += ["--config-file", self._request.config_file]
-        return tuple(command)
 
 
 def _variables(environ: Mapping[str, str]) -> dict[str, str]:

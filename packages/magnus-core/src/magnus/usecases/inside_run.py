@@ -103,7 +103,8 @@ def inside_run(
         pipeline, config = read_definition(part.pipeline_file, part.config_file, environ, adapters)
         graph, setup = pipeline.graph, Setup(config, adapters)
     with ExitStack() as stack:
-        services = setup.build_services(inside_compute=True)
+        inside = setup.inside_compute()
+        services = inside.build_services()
         stack.callback(services.close)
         graph = graph or _recorded_graph(services, part, adapters)
         find(graph)
@@ -114,7 +115,7 @@ def inside_run(
         }
         described, credentials = mask_config(setup.described(), variables)
         run = open_run(
-            setup,
+            inside,
             run_id=part.run_id,
             tag=part.tag,
             terminal=terminal,

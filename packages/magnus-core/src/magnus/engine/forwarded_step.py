@@ -1,0 +1,116 @@
+"""A step that runs in a process of its own, as seen by the process that traverses."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sys
+from typing import TYPE_CHECKING
+
+from magnus.engine.forwarding import Forwarded, ForwardedJob, LineSorter, own_version
+from magnus.engine.step_output import StepOutput
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from magnus.domain.jobs import Job
+    from magnus.engine.context import RunContext
+    from magnus.ports.executor import ComputeNeeds
+
+_LAST_WORDS = 5
+_KEPT_BYTES = 4096
+_COMMAND = ("magnus", "execute_single_node")
+
+
+class ForwardedStep:
+    """See `magnus.ports.executor.RemoteStep`."""
+
+    def __init__(
+        self,
+        context: RunContext,
+        job: Job | None,
+        needs: Sequence[ComputeNeeds],
+        log_path: Path | None,
+        *,
+        inside_compute: bool,
+    ) -> None:
+        """Prepare what goes over.
+
+        Args:
+            context: The run.
+            job: What to run; None for a rehearsal.
+            needs: What the services need there.
+            log_path: Where the output is kept; None to show and keep none.
+            inside_compute: Whether the process is in another place than this one.
+        """
+        self._masker = context.masker
+        self._mark = secrets.token_hex(8)
+        self._sorter = LineSorter(self._mark)
+        self._output: StepOutput | None = None
+        if job is not None and log_path is not None:
+            self._output = StepOutput(job.step_name, log_path, context.terminal, context.masker)
+        self._tail = b""
+        self.has_begun = False
+        self.refusal = ""
+        self.command = _command(context.run_id, job)
+        self.stdin = Forwarded(
+            version=own_version(),
+            mark=self._mark,
+            configuration=context.configuration,
+            inside_compute=inside_compute,
+            search_path=() if inside_compute else tuple(sys.path),
+            secrets=self._masker.secrets,
+            private_files={path: data for need in needs for path, data in need.private_files.items()},
+            private_environment={
+                name: value for need in needs for name, value in need.private_environment.items()
+            },
+            endpoints=tuple(endpoint for need in needs for endpoint in need.endpoints),
+            job=job and _forwarded(job, context.tag),
+        ).encode()
+
+    def write(self, data: bytes, stream: int) -> bool:
+        """See the port."""
+        if stream == 1:
+            data, told = self._sorter.feed(data)
+            for each in told:
+                self.has_begun |= each.has_begun
+                self.refusal = each.refusal or self.refusal
+                for secret in each.secrets:
+                    self._masker.add(secret)
+        self._take(data, stream)
+        return self.has_begun
+
+    @property
+    def last_words(self) -> str:
+        """See the port."""
+        lines = [line.strip() for line in self._tail.decode(errors="replace").splitlines() if line.strip()]
+        return self._masker.mask("\n".join(lines[-_LAST_WORDS:]))
+
+    def close(self) -> None:
+        """See the port."""
+        self._take(self._sorter.flush(), 1)
+        if self._output is not None:
+            self._output.close()
+
+    def _take(self, data: bytes, stream: int) -> None:
+        if not data:
+            return
+        self._tail = (self._tail + data)[-_KEPT_BYTES:]
+        if self._output is not None:
+            self._output.write(data, stream)
+
+
+def _command(run_id: str, job: Job | None) -> tuple[str, ...]:
+    if job is None:
+        return (*_COMMAND, "--step-name", "rehearsal", "--run-id", run_id, "--job-from-stdin")
+    items: tuple[str, ...] = ()
+    if job.map_variable:
+        items = ("--map-variable", json.dumps(dict(job.map_variable), ensure_ascii=False))
+    return (*_COMMAND, "--step-name", job.step_name, "--run-id", run_id, *items, "--job-from-stdin")
+
+
+def _forwarded(job: Job, tag: str) -> ForwardedJob:
+    return ForwardedJob(
+        job.run_id, tag, job.step_name, job.attempt_number, job.map_variable, job.node.definition
+    )

@@ -1,0 +1,160 @@
+"""What the process that traverses tells a process that runs one step elsewhere, and what comes back between its output.
+
+One message goes over on stdin, which neither an image nor the description of a container shows. Back come lines on stdout
+that begin with a mark made for this step alone, so that nothing a task prints is taken for one.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from magnus.domain.nothing import NOTHING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from magnus.domain.jobs import MapVariable
+
+CORE_DISTRIBUTION = "magnus-core"
+
+
+class ForwardedJob(NamedTuple):
+    """One attempt at one step.
+
+    Attributes:
+        run_id: The run.
+        tag: The user's mark.
+        step_name: The step's internal name.
+        attempt_number: Counted from 1.
+        map_variable: The items of the maps around it, outermost first.
+        node: The node's own definition, in canonical form.
+    """
+
+    run_id: str
+    tag: str
+    step_name: str
+    attempt_number: int
+    map_variable: MapVariable
+    node: Mapping[str, Any]
+
+
+class Forwarded(NamedTuple):
+    """The message.
+
+    Attributes:
+        version: Of the magnus that sends it: both sides must be the same.
+        mark: What the lines that come back begin with.
+        configuration: All blocks, credentials included.
+        inside_compute: Whether services look as the integrations say that they do inside the compute.
+        search_path: `sys.path` of the sender, for a process on the same machine; empty for anywhere else.
+        secrets: What must not be shown.
+        private_files: Path to content.
+        private_environment: Variables.
+        endpoints: What must answer, in a rehearsal.
+        job: What to run; None for a rehearsal.
+    """
+
+    version: str
+    mark: str
+    configuration: Mapping[str, Any]
+    inside_compute: bool
+    search_path: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
+    private_files: Mapping[str, bytes] = NOTHING
+    private_environment: Mapping[str, str] = NOTHING
+    endpoints: tuple[tuple[str, int], ...] = ()
+    job: ForwardedJob | None = None
+
+    def encode(self) -> bytes:
+        """Return the bytes that go over: their number in eight bytes, then JSON."""
+        files = {path: base64.b64encode(content).decode() for path, content in self.private_files.items()}
+        told = {**self._asdict(), "private_files": files, "job": self.job._asdict() if self.job else None}
+        body = json.dumps(told, default=dict).encode()
+        return len(body).to_bytes(8) + body
+
+
+def decode(data: bytes) -> Forwarded:
+    """Return the message that came over, from its JSON.
+
+    Raises:
+        ValueError: It is none.
+    """
+    try:
+        told = json.loads(data)
+        job = told["job"]
+        if job is not None:
+            items = tuple((name, value) for name, value in job["map_variable"])
+            job = ForwardedJob(**{**job, "map_variable": items})
+        files = {path: base64.b64decode(content) for path, content in told["private_files"].items()}
+        return Forwarded(
+            **{
+                **told,
+                "search_path": tuple(told["search_path"]),
+                "secrets": tuple(told["secrets"]),
+                "private_files": files,
+                "endpoints": tuple((host, port) for host, port in told["endpoints"]),
+                "job": job,
+            }
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        message = f"stdin holds no job of a magnus of this version: {type(error).__name__} {error}"
+        raise ValueError(message) from error
+
+
+def own_version() -> str:
+    """Return the version of this magnus."""
+    from importlib.metadata import version
+
+    return version(CORE_DISTRIBUTION)
+
+
+class Told(NamedTuple):
+    """One line that came back.
+
+    Attributes:
+        has_begun: The attempt begins now.
+        secrets: What was handed out there.
+        refusal: Why nothing was begun.
+    """
+
+    has_begun: bool = False
+    secrets: tuple[str, ...] = ()
+    refusal: str = ""
+
+    def line(self, mark: str) -> bytes:
+        """Return the line for the other side."""
+        return f"\x1e{mark} {json.dumps(self._asdict())}\n".encode()
+
+
+class LineSorter:
+    """Takes stdout apart: lines with the mark, and what the step printed."""
+
+    def __init__(self, mark: str) -> None:
+        """Look for *mark*."""
+        self._begin = f"\x1e{mark} ".encode()
+        self._rest = b""
+
+    def feed(self, data: bytes) -> tuple[bytes, list[Told]]:
+        """Return what was printed, and what was told, among the lines that *data* completes."""
+        lines = (self._rest + data).split(b"\n")
+        self._rest = lines.pop()
+        if self._rest and not self._begin.startswith(self._rest[: len(self._begin)]):
+            lines.append(self._rest)  # it can be shown at once
+            self._rest = b""
+            ending = b""
+        else:
+            ending = b"\n" if lines else b""
+        told = [self._told(line) for line in lines if line.startswith(self._begin)]
+        printed = b"\n".join(line for line in lines if not line.startswith(self._begin))
+        return (printed + ending if printed or len(told) < len(lines) else b""), told
+
+    def flush(self) -> bytes:
+        """Return what was held back."""
+        rest, self._rest = self._rest, b""
+        return rest
+
+    def _told(self, line: bytes) -> Told:
+        told = json.loads(line[len(self._begin) :])
+        return Told(told["has_begun"], tuple(told["secrets"]), told["refusal"])

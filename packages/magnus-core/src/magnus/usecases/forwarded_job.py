@@ -1,0 +1,200 @@
+"""Runs one job that another process forwards on stdin, in a container or in a process of its own on the same machine."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from magnus.bootstrap import Setup, open_run
+from magnus.definition.config import config_from_mapping
+from magnus.definition.pipeline import build_graph
+from magnus.domain.jobs import Job
+from magnus.domain.names import short_name
+from magnus.domain.run_log import Status
+from magnus.engine.child_process import keep_children_in_process_group
+from magnus.engine.forwarding import Told, decode, own_version
+from magnus.engine.interrupt import StopRun
+from magnus.engine.masking import Masker
+from magnus.engine.reporting import SilentReporter
+from magnus.errors import ConfigurationError, InterruptedRunError, MagnusError, ServiceError
+from magnus.plugins.discovery import find_plugins
+from magnus.plugins.manager import AdapterManager
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from magnus.bootstrap import Run
+    from magnus.domain.nodes import Node
+    from magnus.engine.context import Services
+    from magnus.engine.forwarding import Forwarded, ForwardedJob
+    from magnus.engine.terminal import Terminal
+
+_SECONDS_TO_CONNECT = 5.0
+_LENGTH_BYTES = 8
+
+
+def run_forwarded_job(terminal: Terminal) -> Status:
+    """Read a job from stdin, run it, and tell on stdout what the process that forwarded it has to know.
+
+    Returns:
+        How the attempt ended; SUCCESS for a rehearsal.
+
+    Raises:
+        MagnusError: It could not be begun, which the other side has been told, or it was interrupted.
+    """
+    forwarded = _read_stdin()
+    keep_children_in_process_group()
+
+    def tell(told: Told) -> None:
+        terminal.write_task_output(told.line(forwarded.mark), 1)
+
+    with ExitStack() as stack:
+        try:
+            _prepare_process(forwarded)
+            adapters = AdapterManager(find_plugins())
+            setup = Setup(config_from_mapping(forwarded.configuration, adapters), adapters)
+            job = forwarded.job
+            node = _node(job, adapters) if job is not None else None
+            setup.refuse(None, strict=False)
+            inside = setup.inside_compute() if forwarded.inside_compute else setup
+            services = inside.build_services()
+            stack.callback(services.close)
+            _rehearse(services, forwarded)
+            if job is None or node is None:
+                tell(Told(has_begun=True))
+                return Status.SUCCESS
+            run = _open(inside, services, forwarded, job, terminal)
+            stack.callback(run.close)
+        except MagnusError as error:
+            tell(Told(refusal=str(error)))
+            raise
+        tell(Told(has_begun=True))
+        try:
+            return _run(run, job, node)
+        finally:
+            tell(Told(has_begun=True, secrets=run.step_runner.secrets))
+
+
+def _run(run: Run, forwarded: ForwardedJob, node: Node) -> Status:
+    job = Job(
+        run_id=forwarded.run_id,
+        step_name=forwarded.step_name,
+        node=node,
+        attempt_number=forwarded.attempt_number,
+        map_variable=forwarded.map_variable,
+        options=run.context.types.executor_options(node),
+    )
+    run.context.interrupts.install()
+    try:
+        return run.step_runner(job)
+    except StopRun as stop:
+        raise InterruptedRunError(f"the step '{job.step_name}' was {stop.reason}") from stop
+    finally:
+        run.context.interrupts.uninstall()
+
+
+def _open(
+    setup: Setup, services: Services, forwarded: Forwarded, job: ForwardedJob, terminal: Terminal
+) -> Run:
+    return open_run(
+        setup,
+        run_id=job.run_id,
+        tag=job.tag,
+        terminal=terminal,
+        reporter=SilentReporter(),
+        masker=Masker(forwarded.secrets),
+        services=services,
+        names_steps=False,
+    )
+
+
+def _read_stdin() -> Forwarded:
+    """Read the message, and end this process with all that it has started once the other end of stdin is gone.
+
+    Raises:
+        ConfigurationError: There is no message that this magnus understands.
+    """
+    descriptor = os.dup(0)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)  # a task has nothing to read
+    os.close(nothing)
+    length = int.from_bytes(_read(descriptor, _LENGTH_BYTES))
+    try:
+        forwarded = decode(_read(descriptor, length))
+    except ValueError as error:
+        message = f"--job-from-stdin is for processes that magnus starts: {error}"
+        raise ConfigurationError(message) from error
+    threading.Thread(target=_die_with_sender, args=(descriptor,), daemon=True).start()
+    return forwarded
+
+
+def _read(descriptor: int, count: int) -> bytes:
+    data = b""
+    while len(data) < count and (piece := os.read(descriptor, count - len(data))):
+        data += piece
+    return data
+
+
+def _die_with_sender(descriptor: int) -> None:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    while os.read(descriptor, 1):
+        poll.poll()
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _prepare_process(forwarded: Forwarded) -> None:
+    if forwarded.version != (version := own_version()):
+        message = (
+            f"here is magnus-core {version}, but the run was started by {forwarded.version}; "
+            "install the same version in both places (an image: build it again)"
+        )
+        raise ConfigurationError(message)
+    if forwarded.search_path:
+        sys.path[:] = forwarded.search_path
+    os.environ.update(forwarded.private_environment)
+    for name, content in forwarded.private_files.items():
+        path = Path(name)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path.touch(mode=0o600)
+            path.write_bytes(content)
+        except OSError as error:
+            message = f"what must not be seen outside could not be kept in {path.parent}: {error.strerror}"
+            raise ServiceError(message) from error
+
+
+def _node(job: ForwardedJob, adapters: AdapterManager) -> Node:
+    """Build the node alone: what a step costs must not grow with the graph around it."""
+    name = short_name(job.step_name)
+    success, fail = (f"{name} {end}" for end in ("succeeded", "failed"))
+    definition = {key: value for key, value in job.node.items() if key != "on_failure"} | {"next": success}
+    steps: Mapping[str, object] = {name: definition, success: {"type": "success"}, fail: {"type": "fail"}}
+    return build_graph({"start_at": name, "steps": steps}, adapters=adapters).nodes[name]
+
+
+def _rehearse(services: Services, forwarded: Forwarded) -> None:
+    """Make sure, in a rehearsal, that what every step needs is there.
+
+    Raises:
+        ServiceError: The run log is not, or a server does not answer.
+    """
+    if forwarded.job is not None:
+        return
+    for host, port in forwarded.endpoints:
+        try:
+            socket.create_connection((host, port), _SECONDS_TO_CONNECT).close()
+        except OSError as error:
+            message = f"{host}:{port} does not answer: {error.strerror or error}"
+            raise ServiceError(message) from error
+    for _ in services.run_log_store.list_runs():
+        break
