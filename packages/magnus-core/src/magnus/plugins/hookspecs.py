@@ -48,3 +48,8 @@ def magnus_task_types() -> list[AdapterSpec]:  # type: ignore[empty-body]
 @hookspec
 def magnus_integrations() -> list[IntegrationSpec]:  # type: ignore[empty-body]
     """Offer rules for an executor together with a service: classes of `magnus.ports.integration`."""
+
+
+@hookspec
+def magnus_image_builders() -> list[AdapterSpec]:  # type: ignore[empty-body]
+    """Offer what builds container images: classes of `magnus.ports.image_builder`."""

@@ -27,6 +27,7 @@ HOOKS = {
     "experiment_tracker": "magnus_experiment_trackers",
     "node type": "magnus_node_types",
     "task type": "magnus_task_types",
+    "image builder": "magnus_image_builders",
 }
 """The hook for each port, by the name people know the port by."""
 
@@ -39,6 +40,7 @@ _PORTS = {
     "node type": "magnus.ports.node_type:NodeType",
     "task type": "magnus.ports.task_type:TaskType",
     "integration": "magnus.ports.integration:Integration",
+    "image builder": "magnus.ports.image_builder:ImageBuilder",
 }
 
 WHERE_TO_FIND = {
@@ -59,6 +61,7 @@ WHERE_TO_FIND = {
     ("secrets", "env-secrets-manager"): "magnus-stores",
     ("secrets", "aws-secrets-manager"): "magnus-stores[s3]",
     ("experiment_tracker", "mlflow"): "magnus-stores[mlflow]",
+    ("image builder", "docker"): "magnus-executor-container",
 }
 """The distribution that offers each adapter of our own, for the message when it is not installed."""
 

@@ -1,0 +1,1 @@
+"""Containers on this machine for magnus: the images that steps run in."""
