@@ -1,4 +1,4 @@
-"""`magnus runs`: list, show, compare, logs, delete."""
+"""`magnus runs`: list, show, compare, logs, delete, reap."""
 
 from __future__ import annotations
 
@@ -149,3 +149,14 @@ def delete(
             typer.confirm(f"delete {', '.join(run_ids)}?", abort=True, err=True)
         delete_runs(store, catalog, run_ids)
     remark(f"deleted: {', '.join(dict.fromkeys(run_ids))}")
+
+
+@app.command()
+def reap(run_id: RunArgument, config_file: ConfigFile = None) -> None:
+    """End what a killed run has left running: containers, jobs. Those of a run that still goes on are left alone."""
+    from magnus.cli.tables import remark
+    from magnus.usecases.opening import load_setup
+    from magnus.usecases.reaping import reap_run
+
+    for line in reap_run(load_setup(config_file, os.environ), run_id):
+        remark(line)

@@ -44,6 +44,7 @@ class ForwardedStep:
             log_path: Where the output is kept; None to show and keep none.
             inside_compute: Whether the process is in another place than this one.
         """
+        self.run_id = context.run_id
         self._masker = context.masker
         self._mark = secrets.token_hex(8)
         self._sorter = LineSorter(self._mark)

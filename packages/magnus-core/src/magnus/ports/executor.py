@@ -60,6 +60,10 @@ class RemoteStep(Protocol):
     """
 
     @property
+    def run_id(self) -> str:
+        """The run."""
+
+    @property
     def command(self) -> tuple[str, ...]:
         """`magnus execute_single_node ...` as an argument vector; nothing in it is secret."""
 

@@ -1,0 +1,143 @@
+"""Tasks that are commands in an image of their own, in which there need be no magnus."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping  # noqa: TC003 - pydantic reads the annotations of options
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from magnus.ports.task_type import TaskFailedError, TaskResult, TaskType
+from magnus_executor_container import diagnosis
+from magnus_executor_container.config import INSIDE, PROJECT
+from magnus_executor_container.container_spec import ContainerSpec, own_groups, own_user, run_labels
+from magnus_executor_container.errors import EngineRefusedError, ImageMissingError
+from magnus_executor_container.limits import Limits
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from magnus.ports.task_type import TaskContext
+    from magnus_executor_container.client import ContainerEnd, Engine
+
+_OUTPUTS = "MAGNUS_OUTPUT_PARAMETERS"
+_PARAMETERS = "MAGNUS_PARAMETERS_FILE"
+_FOR_THE_TASK = ("MAGNUS_PRM_", "MAGNUS_RUN_")
+_TOO_LONG_TO_PASS = 120 * 1024  # Linux takes 128 KiB in one argument
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerTaskOptions:
+    """What `command_config` of a container task may hold.
+
+    Attributes:
+        image: The image.
+        shell: What the command is given to, with `-c`.
+        environment: Variables besides the parameters; anybody who may look at containers sees them.
+        network: The network that the container is on; by default the engine's own.
+        pull: When the image is fetched: `never`, `missing` (if it is not there), or `always`.
+    """
+
+    image: str
+    shell: str = "/bin/sh"
+    environment: Mapping[str, str] = field(default_factory=dict)
+    network: str | None = None
+    pull: Literal["never", "missing", "always"] = "missing"
+
+
+class ContainerTask(TaskType):
+    """Runs the command in a container of the image, as the user who runs magnus, in the mounted working directory.
+
+    It finds and leaves parameters and metrics as a shell task does: `MAGNUS_PRM_*`, all of them in the JSON file named in
+    `MAGNUS_PARAMETERS_FILE`, and `name=json` lines in the file named in `MAGNUS_OUTPUT_PARAMETERS`.
+    """
+
+    Options: ClassVar[type[Any]] = ContainerTaskOptions
+
+    def find_problem(self, command: str) -> str | None:
+        """Return what makes *command* impossible to run, whatever the image."""
+        if not command.strip():
+            return "the command is empty; write what the shell of the image shall run"
+        if "\0" in command:
+            return "the command holds a NUL character, which no command line can hold; leave it out"
+        if len(command.encode(errors="surrogatepass")) > _TOO_LONG_TO_PASS:
+            return f"the command is longer than {_TOO_LONG_TO_PASS // 1024} KiB; put it in a script and call that"
+        return None
+
+    def run(self, command: str, options: Any, context: TaskContext) -> TaskResult:
+        """Run the container to its end; nothing is left of it, however it ends.
+
+        Raises:
+            TaskFailedError: It could not be started, or ended with another exit code than 0.
+            ServiceError: The engine does not answer.
+        """
+        # The vendor's library takes as long to import as all of magnus.
+        from magnus_executor_container.client import Engine
+
+        environment, outputs = context.child_environment()
+        spec = _container(command, options, context, environment, outputs)
+        engine = Engine()
+        try:
+            end = _run(engine, spec, options)
+        finally:
+            engine.close()
+        if end.exit_code == 0:
+            context.collect_child_outputs()
+            return TaskResult()
+        if end.out_of_memory:
+            raise TaskFailedError(diagnosis.out_of_memory(spec).message, end.exit_code)
+        raise TaskFailedError(f"the command failed with exit code {end.exit_code}", end.exit_code)
+
+
+def _container(
+    command: str,
+    options: ContainerTaskOptions,
+    context: TaskContext,
+    environment: Mapping[str, str],
+    outputs: Path,
+) -> ContainerSpec:
+    inside = {_OUTPUTS: f"{INSIDE}/outputs", _PARAMETERS: f"{INSIDE}/parameters.json"}
+    given = {name: value for name, value in environment.items() if name.startswith(_FOR_THE_TASK)}
+    return ContainerSpec(
+        image=options.image,
+        command=("-c", command),
+        entrypoint=(options.shell,),
+        labels=run_labels(context.run_id, context.step_name),
+        environment={**given, **inside, **options.environment},
+        mounts={
+            os.getcwd(): (PROJECT, False),  # noqa: PTH109
+            str(outputs): (inside[_OUTPUTS], False),
+            environment[_PARAMETERS]: (inside[_PARAMETERS], True),
+        },
+        working_dir=PROJECT,
+        user=own_user(),
+        groups=own_groups(),
+        network=options.network,
+        limits=Limits(),
+    )
+
+
+def _run(engine: Engine, spec: ContainerSpec, options: ContainerTaskOptions) -> ContainerEnd:
+    from magnus_executor_container.guardian import guarded
+    from magnus_executor_container.rehearsal import obtain
+
+    try:
+        obtain(engine, options.image, options.pull)
+        container = engine.create(spec)
+        try:
+            with guarded(container.id):
+                return container.run(b"", _show)
+        finally:
+            container.remove()
+    except ImageMissingError as error:
+        message = diagnosis.missing_image(options.image, error.reason, options.pull).message
+        raise TaskFailedError(message) from error
+    except EngineRefusedError as error:
+        raise TaskFailedError(diagnosis.not_created(spec, error, options.pull).message) from error
+
+
+def _show(data: bytes, stream: int) -> None:
+    """Write where the core captures what tasks print."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(stream, view) :]

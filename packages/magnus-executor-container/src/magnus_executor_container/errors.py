@@ -1,0 +1,26 @@
+"""What can go wrong between magnus and the engine, by name: `client.py` turns the vendor's errors into these."""
+
+from __future__ import annotations
+
+from magnus.errors import JobSubmissionError, ServiceError
+
+
+class EngineUnreachableError(ServiceError):
+    """Nothing answers where the engine should be."""
+
+
+class EngineRefusedError(JobSubmissionError):
+    """The engine answered, and would not do it.
+
+    Attributes:
+        reason: What the engine said.
+    """
+
+    def __init__(self, message: str, reason: str = "") -> None:
+        """Say what was asked, and keep what came back."""
+        super().__init__(message)
+        self.reason = reason or message
+
+
+class ImageMissingError(EngineRefusedError):
+    """There is no such image here, and none could be fetched."""

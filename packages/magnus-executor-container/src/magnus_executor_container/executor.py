@@ -1,0 +1,263 @@
+"""The executor `local-container`: every step in a container of its own, the traversal outside."""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from magnus.domain.capabilities import ExecutorCapabilities, Placement
+from magnus.domain.run_log import CodeIdentity, Status
+from magnus.errors import ConfigurationError
+from magnus.ports.executor import InteractiveExecutor
+from magnus_executor_container.config import LocalContainerOptions
+from magnus_executor_container.container_spec import (
+    OWNER_LABEL,
+    RUN_LABEL,
+    STEP_LABEL,
+    run_labels,
+    step_container,
+)
+from magnus_executor_container.limits import limits_of
+from magnus_executor_container.owner import is_alive
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from magnus.domain.graph import Graph
+    from magnus.domain.jobs import Job, JobEnd
+    from magnus.domain.nodes import Node
+    from magnus.ports.executor import ComputeNeeds, StepRunner
+    from magnus_executor_container.client import Engine
+    from magnus_executor_container.jobs import RunningJob
+
+CONTAINER_TASK = "container"
+"""A task that brings its own image, in which there is no magnus: it is run from here."""
+
+_SECONDS_TO_STOP = 5.0
+_SECONDS_TO_REMOVE = 4.0
+_AT_ONCE = 4
+"""Rehearsals at the same time."""
+
+_Key = tuple[str, str, int]
+
+
+class LocalContainerExecutor(InteractiveExecutor):
+    """Runs each step in a container on this machine's engine; what the traversal needs stays in this process."""
+
+    Options = LocalContainerOptions
+
+    def __init__(self, options: LocalContainerOptions | None = None) -> None:
+        """Speak to no engine yet."""
+        super().__init__(options)
+        self._engine_in_use: Engine | None = None
+        self._needs: Sequence[ComputeNeeds] = ()
+        self._identities: dict[str, list[CodeIdentity]] = {}
+        self._known: dict[_Key, Status] = {}
+        self._running: dict[_Key, RunningJob] = {}
+        self._events: queue.SimpleQueue[tuple[RunningJob, JobEnd | None]] = queue.SimpleQueue()
+
+    @classmethod
+    def capabilities(cls, options: Any) -> ExecutorCapabilities:
+        """See the port."""
+        return ExecutorCapabilities(
+            placement=Placement.SAME_HOST if options.run_in_local else Placement.CONTAINER,
+            concurrent_branches=options.enable_parallel,
+            mounts_working_folder=options.mount_project,
+        )
+
+    @property
+    def max_concurrent_jobs(self) -> int:
+        """One without *enable_parallel*, else *max_workers*."""
+        if not self.options.enable_parallel:
+            return 1
+        return self.options.max_workers or _usable_cores()
+
+    @property
+    def _engine(self) -> Engine:
+        if self._engine_in_use is None:
+            # The vendor's library takes as long to import as all of magnus; inside a container it is not needed.
+            from magnus_executor_container.client import Engine
+
+            self._engine_in_use = Engine()
+        return self._engine_in_use
+
+    # Before the first step
+
+    def prepare_for_graph_execution(
+        self,
+        graph: Graph,
+        options_of: Callable[[Node], Any],
+        needs: Sequence[ComputeNeeds],
+        run_here: StepRunner,
+    ) -> None:
+        """Make sure of every image: that it is there, that magnus begins in it, and reaches every service."""
+        from magnus_executor_container.rehearsal import rehearse
+
+        self._needs = needs
+        variants = {
+            _variant(options): options
+            for _, node in graph.walk()
+            if node.task is not None and not _stays_here(node, options := options_of(node))
+        }
+        if not variants:
+            return
+        for need in needs:
+            for outside in need.mounts:
+                if not Path(outside).exists():  # the engine would make it, and root would own it
+                    Path(outside).mkdir(parents=True)
+        engine = self._engine
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            problems = list(
+                pool.map(lambda options: rehearse(engine, options, needs, run_here), variants.values())
+            )
+        found = list(dict.fromkeys(problem for problem in problems if problem))
+        if found:
+            raise ConfigurationError("\n".join(found))
+
+    def add_code_identities(self, job: Job) -> list[CodeIdentity]:
+        """Return the image, by its digest."""
+        if _stays_here(job.node, job.options):
+            return []
+        name = job.options.docker_image
+        if name not in self._identities:
+            self._identities[name] = list(self._image_identity(name))
+        return self._identities[name]
+
+    def _image_identity(self, name: str) -> Iterator[CodeIdentity]:
+        image = self._engine.find_image(name)
+        if image is not None:
+            yield CodeIdentity(
+                image.digest or image.id, "docker", code_identifier_dependable=True, code_identifier_url=name
+            )
+
+    # One job
+
+    def trigger_job(self, job: Job, run_here: StepRunner) -> Status:
+        """Start *job*; one that was asked for before is not started again."""
+        key = _identity(job)
+        if key not in self._known:
+            self._known[key] = self._start(job, run_here)
+        return self._known[key]
+
+    def _start(self, job: Job, run_here: StepRunner) -> Status:
+        from magnus_executor_container.jobs import ContainerJob, HostJob
+
+        running: RunningJob
+        if _stays_here(job.node, job.options):
+            if job.timeout_seconds is None and self.max_concurrent_jobs == 1:
+                return run_here(job)
+            running = HostJob(job, run_here.remote(job, inside_compute=False), self._begun, self._ended)
+        else:
+            remote = run_here.remote(job, self._needs, inside_compute=True)
+            limits = limits_of(job.node, job.options, self.options)
+            labels = run_labels(job.run_id, job.step_name, job.attempt_number)
+            spec = step_container(job.options, remote.command, labels, self._needs, limits)
+            running = ContainerJob(
+                job, remote, self._begun, self._ended, self._engine, spec, job.options.pull
+            )
+        self._running[_identity(job)] = running
+        running.start()
+        return Status.TRIGGERED
+
+    def _begun(self, running: RunningJob) -> None:
+        if running.job.timeout_seconds is not None:
+            running.deadline = time.monotonic() + running.job.timeout_seconds
+            self._events.put((running, None))
+
+    def _ended(self, running: RunningJob, end: JobEnd) -> None:
+        self._events.put((running, end))
+
+    def wait_for_jobs(self, timeout_seconds: float | None) -> list[JobEnd]:
+        """See the port."""
+        until = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+        while self._running:
+            ends = self._collect(until)
+            if ends or (until is not None and time.monotonic() >= until):
+                return ends
+        return []
+
+    def _collect(self, until: float | None) -> list[JobEnd]:
+        """Wait for the next event, or the next deadline, and return the jobs that ended with it."""
+        deadlines = [job.deadline for job in self._running.values() if job.deadline is not None]
+        moments = deadlines if until is None else [*deadlines, until]
+        timeout = max(0.0, min(moments) - time.monotonic()) if moments else None
+        ends: list[JobEnd] = []
+        try:
+            ends += self._took(*self._events.get(timeout=timeout))
+            while True:
+                ends += self._took(*self._events.get_nowait())
+        except queue.Empty:
+            pass
+        now = time.monotonic()
+        for running in self._running.values():
+            if running.deadline is not None and running.deadline <= now:
+                running.deadline = None
+                running.time_out()
+        return ends
+
+    def _took(self, running: RunningJob, end: JobEnd | None) -> list[JobEnd]:
+        if end is None:
+            return []
+        key = _identity(running.job)
+        self._running.pop(key, None)
+        self._known[key] = end.status
+        return [end]
+
+    # The end
+
+    def stop_jobs(self) -> None:
+        """Ask every job to end, so that it can record what it was doing, and kill what is left."""
+        running = list(self._running.values())
+        for each in running:
+            each.signal(signal.SIGTERM)
+        until = time.monotonic() + _SECONDS_TO_STOP
+        left = [each for each in running if not each.join(max(0.0, until - time.monotonic()))]
+        for each in left:
+            each.signal(signal.SIGKILL)
+        until = time.monotonic() + _SECONDS_TO_REMOVE
+        for each in left:
+            each.join(max(0.0, until - time.monotonic()))
+        self._running.clear()
+
+    def close(self) -> None:
+        """Let go of the engine."""
+        if self._engine_in_use is not None:
+            self._engine_in_use.close()
+
+    def reap(self, run_id: str) -> list[str]:
+        """Remove the containers of a run whose magnus was killed."""
+        told = []
+        for found in self._engine.find({RUN_LABEL: run_id}):
+            step = found.labels.get(STEP_LABEL, "its rehearsal")
+            what = f"the container {found.id[:12]} of the step '{step}' of run '{run_id}'"
+            if is_alive(found.labels.get(OWNER_LABEL, "")):
+                told.append(f"left alone: {what}; the magnus that started it still runs, or runs elsewhere")
+                continue
+            self._engine.container(found.id).remove()
+            state = "still running" if found.is_running else "ended"
+            told.append(f"removed {what} ({state}), which a killed magnus had left")
+        return told
+
+
+def _identity(job: Job) -> _Key:
+    return job.run_id, job.step_name, job.attempt_number
+
+
+def _stays_here(node: Node, options: LocalContainerOptions) -> bool:
+    return options.run_in_local or (node.task is not None and node.task.command_type == CONTAINER_TASK)
+
+
+def _variant(options: LocalContainerOptions) -> tuple[object, ...]:
+    """Return what decides whether magnus begins in a container."""
+    return options.docker_image, options.entrypoint, options.network, options.mount_project
+
+
+def _usable_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,54 @@
+"""What a container may use: what its step asks for, else what the executor's configuration says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from magnus.domain.sizes import in_mib
+
+if TYPE_CHECKING:
+    from magnus.domain.nodes import Node
+    from magnus_executor_container.config import LocalContainerOptions
+
+
+class Limits(NamedTuple):
+    """What the engine enforces.
+
+    Attributes:
+        cpu: Processors; None for no limit.
+        memory_mib: Memory in MiB, without swap; None for no limit.
+        gpu: Graphics processors.
+        shm_mib: `/dev/shm` in MiB; None for the engine's default.
+    """
+
+    cpu: float | None = None
+    memory_mib: int | None = None
+    gpu: int = 0
+    shm_mib: int | None = None
+
+
+def limits_of(node: Node, options: LocalContainerOptions, in_general: LocalContainerOptions) -> Limits:
+    """Return the limits of a step.
+
+    The node's own `executor_config` comes first, because it is meant for this executor; then its `resources`, which are
+    meant for any; then the configuration.
+
+    Args:
+        node: The step's node.
+        options: Resolved for the node.
+        in_general: As configured for all nodes.
+    """
+    asked = node.resources
+
+    def chosen(name: str, from_resources: Any) -> Any:
+        own = getattr(options, name)
+        return own if own != getattr(in_general, name) or not from_resources else from_resources
+
+    memory = chosen("memory", asked and asked.memory_mib)
+    shm = chosen("shm", asked and asked.shm_mib)
+    return Limits(
+        chosen("cpu", asked and asked.cpu),
+        None if memory is None else in_mib(memory),
+        chosen("gpu", asked and asked.gpu) or 0,
+        None if shm is None else in_mib(shm),
+    )
