@@ -193,9 +193,9 @@ class Engine:
                 raise ImageMissingError(message, _reason(error)) from error
         return Container(self._api, created["Id"], reads_stdin=spec.reads_stdin)
 
-    def find(self, labels: Mapping[str, str]) -> list[Found]:
-        """Return the containers, running or not, that have all of *labels*."""
-        wanted = [f"{name}={value}" for name, value in labels.items()]
+    def find(self, labels: Mapping[str, str | None]) -> list[Found]:
+        """Return the containers, running or not, that have all of *labels*; None stands for any value."""
+        wanted = [name if value is None else f"{name}={value}" for name, value in labels.items()]
         with _talking("list containers"):
             found = self._api.containers(all=True, filters={"label": wanted})
         return [Found(each["Id"], each["Labels"], each["State"] == "running") for each in found]

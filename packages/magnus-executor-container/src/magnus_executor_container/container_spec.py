@@ -59,10 +59,8 @@ class ContainerSpec(NamedTuple):
 
 
 def run_labels(run_id: str, step_name: str = "", attempt_number: int | None = None) -> dict[str, str]:
-    """Return what a container of a run, of one of its steps, and of an attempt at it is found by."""
-    labels = {RUN_LABEL: run_id, OWNER_LABEL: own_label()}
-    if step_name:
-        labels[STEP_LABEL] = step_name
+    """Return what a container of a run is found by, of one of its steps (else a rehearsal's), of an attempt at it."""
+    labels = {RUN_LABEL: run_id, OWNER_LABEL: own_label(), STEP_LABEL: step_name}
     if attempt_number is not None:
         labels[ATTEMPT_LABEL] = str(attempt_number)
     return labels

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     from magnus_executor_container.container_spec import ContainerSpec
 
 _BUILD = "build one that has it by `magnus build_docker`, or install magnus-core[container] in it"
+_NOT_EXECUTED = re.compile(r"exec (\S+) failed: No such file or directory")
+"""What the container's first process says when it cannot start the program."""
+
 _BY_SIGNAL = 128
 _KILLED = _BY_SIGNAL + signal.SIGKILL
 _USAGE = 2
@@ -90,6 +94,8 @@ def not_begun(
         return Cause(
             f"the image '{name}' is for {image.architecture}, and this engine runs {engine}; {_other_platform(name)}"
         )
+    if (failed := _NOT_EXECUTED.search(last_words)) is not None:
+        return _no_program(spec, failed[1])
     if end.exit_code == _USAGE and "--job-from-stdin" in last_words:
         return Cause(
             f"the image '{name}' has another version of magnus, which does not know this one's way to hand over a step; "
@@ -105,6 +111,14 @@ def not_begun(
         return Cause(f"the image '{name}' lacks a part of magnus{said}; {_BUILD}")
     return Cause(
         f"magnus could not begin in the image '{name}', and ended with exit code {end.exit_code}{said}"
+    )
+
+
+def _no_program(spec: ContainerSpec, program: str) -> Cause:
+    if program == "magnus":
+        return Cause(f"magnus is missing in the image '{spec.image}'; {_BUILD}")
+    return Cause(
+        f"there is no program '{program}' in the image '{spec.image}'; choose an image that has it, or name another one"
     )
 
 

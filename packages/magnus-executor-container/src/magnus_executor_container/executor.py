@@ -7,7 +7,6 @@ import queue
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from magnus.domain.capabilities import ExecutorCapabilities, Placement
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from magnus.ports.executor import ComputeNeeds, StepRunner
     from magnus_executor_container.client import Engine
     from magnus_executor_container.jobs import RunningJob
+    from magnus_executor_container.limits import Limits
 
 CONTAINER_TASK = "container"
 """A task that brings its own image, in which there is no magnus: it is run from here."""
@@ -96,28 +96,31 @@ class LocalContainerExecutor(InteractiveExecutor):
         run_here: StepRunner,
     ) -> None:
         """Make sure of every image: that it is there, that magnus begins in it, and reaches every service."""
-        from magnus_executor_container.rehearsal import rehearse
+        from magnus_executor_container.rehearsal import made_for_mounting, rehearse
 
         self._needs = needs
-        variants = {
-            _variant(options): options
-            for _, node in graph.walk()
-            if node.task is not None and not _stays_here(node, options := options_of(node))
-        }
+        variants: dict[tuple[object, ...], tuple[LocalContainerOptions, Limits]] = {}
+        for _, node in graph.walk():
+            if node.task is not None and not _stays_here(node, options := options_of(node)):
+                limits = limits_of(node, options, self.options)
+                variants.setdefault(_variant(options, limits), (options, limits))
         if not variants:
             return
-        for need in needs:
-            for outside in need.mounts:
-                if not Path(outside).exists():  # the engine would make it, and root would own it
-                    Path(outside).mkdir(parents=True)
         engine = self._engine
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
+        self._remove_lost_rehearsals()
+        with made_for_mounting(needs), ThreadPoolExecutor(_AT_ONCE) as pool:
             problems = list(
-                pool.map(lambda options: rehearse(engine, options, needs, run_here), variants.values())
+                pool.map(lambda variant: rehearse(engine, *variant, needs, run_here), variants.values())
             )
-        found = list(dict.fromkeys(problem for problem in problems if problem))
-        if found:
-            raise ConfigurationError("\n".join(found))
+            found = list(dict.fromkeys(problem for problem in problems if problem))
+            if found:
+                raise ConfigurationError("\n".join(found))
+
+    def _remove_lost_rehearsals(self) -> None:
+        """Remove what a magnus left that was killed before its run began: nobody else would look for it."""
+        for found in self._engine.find({RUN_LABEL: None, STEP_LABEL: ""}):
+            if not is_alive(found.labels.get(OWNER_LABEL, "")):
+                self._engine.container(found.id).remove()
 
     def add_code_identities(self, job: Job) -> list[CodeIdentity]:
         """Return the image, by its digest."""
@@ -233,8 +236,9 @@ class LocalContainerExecutor(InteractiveExecutor):
         """Remove the containers of a run whose magnus was killed."""
         told = []
         for found in self._engine.find({RUN_LABEL: run_id}):
-            step = found.labels.get(STEP_LABEL, "its rehearsal")
-            what = f"the container {found.id[:12]} of the step '{step}' of run '{run_id}'"
+            step = found.labels.get(STEP_LABEL)
+            part = f"the step '{step}'" if step else "the rehearsal"
+            what = f"the container {found.id[:12]} of {part} of run '{run_id}'"
             if is_alive(found.labels.get(OWNER_LABEL, "")):
                 told.append(f"left alone: {what}; the magnus that started it still runs, or runs elsewhere")
                 continue
@@ -252,9 +256,9 @@ def _stays_here(node: Node, options: LocalContainerOptions) -> bool:
     return options.run_in_local or (node.task is not None and node.task.command_type == CONTAINER_TASK)
 
 
-def _variant(options: LocalContainerOptions) -> tuple[object, ...]:
+def _variant(options: LocalContainerOptions, limits: Limits) -> tuple[object, ...]:
     """Return what decides whether magnus begins in a container."""
-    return options.docker_image, options.entrypoint, options.network, options.mount_project
+    return options.docker_image, options.entrypoint, options.network, options.mount_project, limits
 
 
 def _usable_cores() -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from magnus_executor_container import diagnosis
@@ -9,20 +11,22 @@ from magnus_executor_container.container_spec import run_labels, step_container
 from magnus_executor_container.errors import EngineRefusedError, ImageMissingError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from magnus.ports.executor import ComputeNeeds, StepRunner
     from magnus_executor_container.client import Engine, Image
     from magnus_executor_container.config import LocalContainerOptions
+    from magnus_executor_container.limits import Limits
 
 
 def rehearse(
     engine: Engine,
     options: LocalContainerOptions,
+    limits: Limits,
     needs: Sequence[ComputeNeeds],
     run_here: StepRunner,
 ) -> str:
-    """Return why no step could run with *options*; empty if one can.
+    """Return why no step could run with *options* and *limits*; empty if one can.
 
     Raises:
         EngineUnreachableError: The engine does not answer.
@@ -32,7 +36,7 @@ def rehearse(
     except ImageMissingError as error:
         return diagnosis.missing_image(options.docker_image, error.reason, options.pull).message
     remote = run_here.remote(None, needs, inside_compute=True)
-    spec = step_container(options, remote.command, run_labels(remote.run_id), needs)
+    spec = step_container(options, remote.command, run_labels(remote.run_id), needs, limits)
     try:
         container = engine.create(spec)
         try:
@@ -47,6 +51,25 @@ def rehearse(
     if not remote.has_begun:
         return diagnosis.not_begun(spec, image, engine.architecture, end, remote.last_words).message
     return ""
+
+
+@contextmanager
+def made_for_mounting(needs: Sequence[ComputeNeeds]) -> Iterator[None]:
+    """Make the folders that are to be mounted, which the engine would make as root's; gone again if the block fails."""
+    made: list[Path] = []
+    for need in needs:
+        for outside in need.mounts:
+            path = Path(outside)
+            missing = [each for each in (path, *path.parents) if not each.exists()]
+            path.mkdir(parents=True, exist_ok=True)
+            made += missing
+    try:
+        yield
+    except BaseException:
+        for path in made:  # from the inside out
+            with suppress(OSError):
+                path.rmdir()
+        raise
 
 
 def obtain(engine: Engine, name: str, pull: str) -> Image:

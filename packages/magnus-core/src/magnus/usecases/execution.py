@@ -97,7 +97,10 @@ class Execution:
         return Outcome(self._run_id, head.status, run_log=run_log)
 
     def _begin(self, run: Run, values: Values) -> RunLog:
-        """Make the run log first, so that a run id that is taken leaves everything as it was."""
+        """Get the compute ready and make the run log; if either cannot be, nothing is left."""
+        self._executor.prepare_for_graph_execution(
+            self._graph, run.context.types.executor_options, self._needs, run.step_runner
+        )
         head = RunLog(
             self._run_id,
             dag_hash=self._graph.hash(),
@@ -114,9 +117,6 @@ class Execution:
             if values:
                 plain = {name: value.decode() for name, value in values.items()}
                 self._services.experiment_tracker.log_parameters(self._run_id, head.tag, plain)
-            self._executor.prepare_for_graph_execution(
-                self._graph, run.context.types.executor_options, self._needs, run.step_runner
-            )
         except BaseException as error:
             head.message = f"not started: {error}"
             self._close(run, head, values)

@@ -16,14 +16,16 @@ def reap_run(setup: Setup, run_id: str) -> list[str]:
     """Have the executor of *setup* end what is left of a run; return what to tell, at least one line.
 
     Raises:
-        RunLogNotFoundError: There is no such run.
+        RunLogNotFoundError: Nothing is left, and there is no such run.
         ServiceError: The compute cannot be asked.
     """
-    with open_run_log_store(setup) as store:
-        check_runs(store, [run_id])
     executor = setup.build_executor()
     try:
         told = executor.reap(run_id) if isinstance(executor, InteractiveExecutor) else []
     finally:
         executor.close()
-    return told or [f"the executor '{setup.executor.type}' finds nothing left of run '{run_id}'"]
+    if told:
+        return told
+    with open_run_log_store(setup) as store:
+        check_runs(store, [run_id])
+    return [f"the executor '{setup.executor.type}' finds nothing left of run '{run_id}'"]
