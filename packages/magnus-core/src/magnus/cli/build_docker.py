@@ -56,7 +56,8 @@ def build_docker(
     magnus_extras: Annotated[
         str | None,
         typer.Option(
-            "--magnus-extras", help="Extras of magnus-core; 'container', and 'notebook' if it works here."
+            "--magnus-extras",
+            help="Extras of magnus-core; 'container,local', and 'notebook' if it works here.",
         ),
     ] = None,
     magnus_wheels: Annotated[

@@ -24,6 +24,7 @@ _CHUNK = 1 << 18
 # Steps run as the user who started the run, whom the image does not know.
 _FILE_MODE = 0o666
 _FOLDER_MODE = 0o777
+_READ_ONLY = 0o644
 _EXECUTABLE = 0o111
 
 
@@ -91,7 +92,9 @@ def _added_file(path: str, source: Path) -> Iterator[bytes]:
         size = source.stat().st_size
     except OSError as error:
         raise _unreadable(str(source), error) from error
-    yield _header(_member(path, size))
+    member = _member(path, size)
+    member.mode = _READ_ONLY  # nobody may change what the image trusts
+    yield _header(member)
     yield from _content(str(source), size)
 
 

@@ -41,7 +41,7 @@ class ImageOptions:
         docker_file: The user's own Dockerfile; what is said below of the generated one is then of no use.
         style: By what the dependencies are kept; None to find it out.
         base_image: What the generated Dockerfile begins with; None for Python's own image of the running version.
-        magnus_extras: The extras of magnus-core, joined by commas; None for `container`, and `notebook` if it works here.
+        magnus_extras: The extras of magnus-core, joined by commas; None for `container`, `local`, and `notebook` if it works here.
         magnus_wheels: A folder with wheels, where packages are looked for before the index.
         ca_bundle: A file with the certificates to be trusted.
     """
@@ -141,13 +141,13 @@ def _base_image(given: str | None) -> str:
 
 def _magnus_requirement(extras: str | None) -> str:
     if extras is None:
-        names = ["container", *(["notebook"] if find_spec("nbclient") else [])]
+        names = ["container", "local", *(["notebook"] if find_spec("nbclient") else [])]
     else:
         names = [name.strip() for name in extras.split(",") if name.strip()]
     for name in names:
         if not _EXTRA.fullmatch(name):
             raise ConfigurationError(
-                f"'{name}' cannot be an extra of magnus-core; such are 'container,notebook'"
+                f"'{name}' cannot be an extra of magnus-core; such are 'container,local,notebook'"
             )
     inside = f"[{','.join(names)}]" if names else ""
     return f"magnus-core{inside}=={version('magnus-core')}"
