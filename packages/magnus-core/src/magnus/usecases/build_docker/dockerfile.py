@@ -65,6 +65,7 @@ def _lines(recipe: Recipe) -> Iterator[str]:
         yield f"COPY {CA_BUNDLE} {_CA_BUNDLE}"
         yield f"ENV PIP_CERT={_CA_BUNDLE} REQUESTS_CA_BUNDLE={_CA_BUNDLE} SSL_CERT_FILE={_CA_BUNDLE}"
     yield "# For this build only."
+    yield "ARG NO_COLOR=1"
     yield "ARG PIP_BREAK_SYSTEM_PACKAGES=1"
     yield "ARG PIP_DISABLE_PIP_VERSION_CHECK=1"
     yield "ARG PIP_NO_CACHE_DIR=1"
@@ -74,18 +75,15 @@ def _lines(recipe: Recipe) -> Iterator[str]:
         yield f"ARG PIP_FIND_LINKS={PROJECT}/{WHEELS}"
         yield f"ARG UV_FIND_LINKS={PROJECT}/{WHEELS}"
         yield f"COPY {WHEELS} {WHEELS}/"
-    copied = ("COPY . .", f"RUN rm -rf {OWN_FOLDER}")
     if dependencies.needs_project:
         yield "# Some dependencies lie in the project, so its files come first."
         yield "COPY . ."
-        yield from _install(dependencies)
-        yield from _install_magnus(recipe)
-        yield copied[1]
-    else:
-        yield from _install(dependencies)
-        yield from _install_magnus(recipe)
-        yield from copied
+    yield from _install(dependencies)
+    yield from _install_magnus(recipe)
+    if not dependencies.needs_project:
+        yield "COPY . ."
     yield from _install_project(dependencies)
+    yield f"RUN rm -rf {OWN_FOLDER}"
     yield f"ENV HOME={HOME}"
 
 
