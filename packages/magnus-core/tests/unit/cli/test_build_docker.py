@@ -63,17 +63,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> list[tuple[ImageRequest, list[str]]]:
     """Have the fake be what is installed; return what it is asked for."""
-    monkeypatch.setitem(sys.modules, __name__, sys.modules.get(__name__) or _this_module())
     source = PluginSource("fake", __name__, "fake-builder 1")
     monkeypatch.setattr("magnus.plugins.discovery.find_plugins", lambda: [source])
     FakeImageBuilder.asked.clear()
     return FakeImageBuilder.asked
-
-
-def _this_module() -> object:
-    from types import SimpleNamespace
-
-    return SimpleNamespace(**globals())
 
 
 def test_a_dry_run_prints_the_dockerfile_and_needs_no_engine(
