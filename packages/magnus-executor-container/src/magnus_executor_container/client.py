@@ -5,18 +5,20 @@ from __future__ import annotations
 import os
 import time
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import docker
 import docker.errors
 import docker.types
 import requests
+from docker.utils import kwargs_from_env, parse_repository_tag
 from docker.utils.socket import frames_iter
 
 from magnus_executor_container.errors import EngineRefusedError, EngineUnreachableError, ImageMissingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from typing import IO
 
     from magnus_executor_container.container_spec import ContainerSpec
 
@@ -26,6 +28,7 @@ _PAUSES_SECONDS = (0.1, 0.5, 2.0)
 """Between tries to read the state of a container."""
 
 _NOT_FOUND = 404
+_CLIENT_ERRORS = range(400, 500)
 
 
 class Image(NamedTuple):
@@ -73,7 +76,7 @@ class Container:
         self.id = container_id
         self._reads_stdin = reads_stdin
 
-    def run(self, stdin: bytes, on_output: Callable[[bytes, int], None]) -> ContainerEnd:
+    def run(self, stdin: bytes, on_output: Callable[[bytes, int], object]) -> ContainerEnd:
         """Start it, send *stdin* and keep that open, and hand on its output until it has ended.
 
         Args:
@@ -131,7 +134,7 @@ class Engine:
             EngineUnreachableError: It does not answer.
         """
         with _talking("speak to the engine"):
-            settings = docker.utils.kwargs_from_env()
+            settings = kwargs_from_env()
             self._api = docker.APIClient(version="auto", timeout=_SECONDS_FOR_AN_ANSWER, **settings)
             self.architecture: str = self._api.version()["Arch"]
 
@@ -143,7 +146,7 @@ class Engine:
         """Return what the engine has under *name*."""
         with _talking(f"look at the image '{name}'"):
             try:
-                found = self._api.inspect_image(name)
+                found = self._api.inspect_image(name)  # type: ignore[no-untyped-call]
             except docker.errors.ImageNotFound:
                 return None
         digests = found.get("RepoDigests") or [""]
@@ -160,7 +163,7 @@ class Engine:
         Raises:
             ImageMissingError: The registry does not have it, or does not answer.
         """
-        repository, tag = docker.utils.parse_repository_tag(name)
+        repository, tag = parse_repository_tag(name)
         try:
             with _talking(f"fetch the image '{name}'"):
                 self._api.pull(repository, tag=tag or "latest")
@@ -190,8 +193,38 @@ class Engine:
                 )
             except docker.errors.ImageNotFound as error:
                 message = f"there is no image '{spec.image}'"
-                raise ImageMissingError(message, _reason(error)) from error
+                raise ImageMissingError(message, str(error.explanation or error)) from error
         return Container(self._api, created["Id"], reads_stdin=spec.reads_stdin)
+
+    def build(
+        self, context: Iterator[bytes], dockerfile: str, arguments: Mapping[str, str]
+    ) -> Iterator[Mapping[str, Any]]:
+        """Build an image from a tar archive, and yield what the engine says on the way.
+
+        Raises:
+            EngineRefusedError: It would not begin, or broke off.
+        """
+        with _talking("build the image"):
+            yield from self._api.build(
+                # Whatever yields bytes is sent as it comes; the annotation knows of files only.
+                fileobj=cast("IO[bytes]", context),
+                custom_context=True,
+                dockerfile=dockerfile,
+                buildargs=dict(arguments),
+                rm=True,
+                forcerm=True,
+                decode=True,
+            )
+
+    def tag(self, image_id: str, reference: str) -> None:
+        """Give an image the name `name:tag`.
+
+        Raises:
+            EngineRefusedError: It is no name.
+        """
+        repository, _, tag = reference.rpartition(":")
+        with _talking(f"call the image {image_id} '{reference}', though it was built"):
+            self._api.tag(image_id, repository, tag)
 
     def find(self, labels: Mapping[str, str | None]) -> list[Found]:
         """Return the containers, running or not, that have all of *labels*; None stands for any value."""
@@ -236,39 +269,43 @@ def _entrypoint(spec: ContainerSpec) -> list[str] | None:
     return None if spec.entrypoint is None else list(spec.entrypoint) or [""]
 
 
-def _converse(connection: Any, stdin: bytes, on_output: Callable[[bytes, int], None]) -> None:
+def _converse(connection: Any, stdin: bytes, on_output: Callable[[bytes, int], object]) -> None:
     """Send what the container reads first, and hand on what it writes until it writes no more."""
     raw = getattr(connection, "_sock", connection)
     with suppress(OSError):  # it has ended without reading: its output says why
         raw.sendall(stdin)
-    for stream, data in frames_iter(connection, tty=False):
+    for stream, data in frames_iter(connection, tty=False):  # type: ignore[no-untyped-call]
         on_output(data, stream)
 
 
 @contextmanager
 def _talking(what: str, accepts: tuple[int, ...] = ()) -> Iterator[None]:
     """Turn the vendor's errors into ours; answers with a status of *accepts* count as done."""
+    where = os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
     try:
         yield
     except docker.errors.APIError as error:
         if error.status_code in accepts:
             return
-        raise EngineRefusedError(f"the engine would not {what}: {_reason(error)}", _reason(error)) from error
-    except (docker.errors.DockerException, requests.RequestException, OSError) as error:
-        address = os.environ.get("DOCKER_HOST") or "its default socket"
+        reason = " ".join(str(error.explanation or error).split())
+        message = f"the engine at {where} would not {what}: {reason}"
+        raise EngineRefusedError(
+            message, reason, blames_request=error.status_code in _CLIENT_ERRORS
+        ) from error
+    except (docker.errors.DockerException, OSError) as error:  # the errors of requests are OSErrors
         message = (
-            f"the Docker engine at {address} could not be asked to {what}: {_cause(error)}; "
-            "start it, or say in DOCKER_HOST where it is"
+            f"no container engine answers at {where} ({_cause(error)}); start it, see that this user may use it, "
+            "or set DOCKER_HOST to where one listens"
         )
-        raise EngineUnreachableError(message) from error
-
-
-def _reason(error: docker.errors.APIError) -> str:
-    return " ".join(str(error.explanation or error).split())
+        raise EngineUnreachableError(message, retriable=True) from error
 
 
 def _cause(error: BaseException) -> str:
-    """Return what is at the bottom of a chain of wrapped errors."""
-    while (deeper := error.__cause__ or error.__context__) is not None:
-        error = deeper
-    return str(getattr(error, "strerror", None) or error)
+    """Return what the operating system said: the vendor's message has the errors of four libraries around it."""
+    reason = error
+    while not (isinstance(reason, OSError) and reason.strerror):
+        deeper = reason.__cause__ or reason.__context__
+        if deeper is None:
+            return str(error)
+        reason = deeper
+    return str(reason.strerror)

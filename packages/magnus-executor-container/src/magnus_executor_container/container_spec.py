@@ -94,7 +94,7 @@ def step_container(
         command=command,
         labels=labels,
         entrypoint=options.entrypoint,
-        environment=environment | options.environment,
+        environment={**environment, **options.environment},
         mounts=mounts,
         memory_folders=(PRIVATE,),
         working_dir=PROJECT if options.mount_project else None,

@@ -14,12 +14,14 @@ class EngineRefusedError(JobSubmissionError):
 
     Attributes:
         reason: What the engine said.
+        blames_request: Whether it says that what was asked is wrong, rather than that it could not.
     """
 
-    def __init__(self, message: str, reason: str = "") -> None:
+    def __init__(self, message: str, reason: str = "", *, blames_request: bool = False) -> None:
         """Say what was asked, and keep what came back."""
         super().__init__(message)
         self.reason = reason or message
+        self.blames_request = blames_request
 
 
 class ImageMissingError(EngineRefusedError):

@@ -110,7 +110,7 @@ class LocalContainerExecutor(InteractiveExecutor):
         self._remove_lost_rehearsals()
         with made_for_mounting(needs), ThreadPoolExecutor(_AT_ONCE) as pool:
             problems = list(
-                pool.map(lambda variant: rehearse(engine, *variant, needs, run_here), variants.values())
+                pool.map(lambda each: rehearse(engine, each[0], each[1], needs, run_here), variants.values())
             )
             found = list(dict.fromkeys(problem for problem in problems if problem))
             if found:

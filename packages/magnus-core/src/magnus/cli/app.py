@@ -30,6 +30,7 @@ COMMANDS = {
     "execute-step": _Entry("execute_step", "Run one step of the outermost graph; the others count as done."),
     "execute-notebook": _Entry("execute_notebook", "Run one notebook as a run of its own."),
     "execute-function": _Entry("execute_function", "Run one function as a run of its own."),
+    "build-docker": _Entry("build_docker", "Build an image with the project and magnus."),
     "check": _Entry("check", "Say whether a pipeline goes with a configuration, before anything runs."),
     "plan": _Entry("plan", "Say what each node would do, and why."),
     "integrations": _Entry("integrations", "Show which installed executors and services go together."),
@@ -62,9 +63,7 @@ class _Commands(TyperGroup):
         if name not in COMMANDS:
             return super().get_command(ctx, cmd_name)
         module = importlib.import_module(f"magnus.cli.{COMMANDS[name].module}")
-        command = typer.main.get_command(module.app)
-        command.context_settings["token_normalize_func"] = _with_dashes
-        return command
+        return typer.main.get_command(module.app)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the command that is called; of a misspelt one say what it may have been meant to be."""
@@ -74,7 +73,7 @@ class _Commands(TyperGroup):
 
             if close := get_close_matches(name, COMMANDS, n=1):
                 ctx.fail(f"No such command '{args[0]}'. Did you mean '{close[0]}'?")
-        return super().resolve_command(ctx, args)
+        return super().resolve_command(ctx, _with_dashes(args))
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """List the commands without importing any."""
@@ -86,9 +85,20 @@ class _Commands(TyperGroup):
                 formatter.write_dl(rows)
 
 
-def _with_dashes(token: str) -> str:
-    """Let `--config_file` be `--config-file`."""
-    return token.replace("_", "-") if token.startswith("--") else token
+def _with_dashes(arguments: Sequence[str]) -> list[str]:
+    """Let `--config_file` be `--config-file`.
+
+    Not by click's `token_normalize_func`: that changes the names of choices too, such as `run_log_store`.
+    """
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    return [_option_with_dashes(argument) for argument in arguments[:end]] + list(arguments[end:])
+
+
+def _option_with_dashes(argument: str) -> str:
+    if not argument.startswith("--"):
+        return argument
+    name, equals, value = argument.partition("=")
+    return name.replace("_", "-") + equals + value
 
 
 def _version(wanted: bool) -> None:

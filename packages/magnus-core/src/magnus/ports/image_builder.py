@@ -33,7 +33,7 @@ class ImageBuilder(ABC):
 
     @abstractmethod
     def build(self, request: ImageRequest, report: Callable[[str], None]) -> str:
-        """Build an image, and give it all its names or none.
+        """Build an image and give it its names; one that could not be built has none.
 
         Args:
             request: What to build it from.

@@ -1,0 +1,12 @@
+from __future__ import annotations
+
+from magnus.plugins.discovery import find_plugins
+from magnus.plugins.manager import AdapterManager
+from magnus_executor_container.image_builder import DockerImageBuilder
+
+
+def test_the_entry_point_leads_to_the_image_builder() -> None:
+    """As an installed package offers it."""
+    manager = AdapterManager([source for source in find_plugins() if source.name == "executor-container"])
+    assert manager.broken == []
+    assert manager.load("image builder", "docker") is DockerImageBuilder
