@@ -18,7 +18,6 @@ from containers.fixtures import (  # noqa: F401 - pytest finds fixtures and hook
     docker_compose_file,
     docker_setup,
     engine,
-    images_of_services,
     magnus_image,
     postgresql_in_containers,
     pytest_report_header,

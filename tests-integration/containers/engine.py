@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
@@ -16,15 +17,28 @@ PULL_SECONDS = 10
 """How long a registry may stay silent, so that a network without one costs no more than this."""
 
 
+class NoEngineError(Exception):
+    """No Docker engine answers."""
+
+
 def connect(timeout_seconds: int = BUILD_SECONDS) -> DockerClient:
     """Return a client of the engine that `DOCKER_HOST` names, or of this machine's.
 
     Raises:
-        DockerException: No engine answers.
+        NoEngineError: No engine answers.
     """
     import docker
+    from docker.errors import DockerException
 
-    return docker.from_env(timeout=timeout_seconds)
+    host = os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
+    try:
+        if host.startswith("unix://"):
+            # The library leaves its socket open where nobody listens, and a warning about that fails the tests.
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.connect(host.removeprefix("unix://"))
+        return docker.from_env(timeout=timeout_seconds)
+    except (DockerException, OSError) as error:
+        raise NoEngineError(f"{host}: {error}") from error
 
 
 def unavailable(reason: str) -> NoReturn:

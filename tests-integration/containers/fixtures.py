@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from containers import base_image as base
-from containers.engine import connect, unavailable
+from containers.engine import NoEngineError, connect, unavailable
 from containers.magnus_image import magnus_image as build_magnus_image
 from containers.postgresql_image import postgresql_image as build_postgresql_image
 
@@ -26,11 +26,9 @@ _USED_BASE = pytest.StashKey[base.BaseImage]()
 
 def pytest_report_header() -> str:
     """Say which engine there is, and what its images will stand on as far as that is known without a pull."""
-    from docker.errors import DockerException
-
     try:
         client = connect()
-    except DockerException:
+    except NoEngineError:
         return "containers: no Docker engine answers"
     try:
         version = client.version()["Version"]
@@ -53,12 +51,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture(scope="session")
 def engine() -> Iterator[DockerClient]:
     """Return a client of the Docker engine."""
-    from docker.errors import DockerException
-
     try:
         client = connect()
-    except DockerException as error:
-        unavailable(f"needs a Docker engine: {error}")
+    except NoEngineError as error:
+        unavailable(f"needs a Docker engine; {error}")
     yield client
     client.close()
 
@@ -90,31 +86,17 @@ class PostgresqlInContainers:
 
 @pytest.fixture(scope="session")
 def postgresql_in_containers(
-    engine: DockerClient,
-    images_of_services: None,
-    docker_compose_project_name: str,
-    request: pytest.FixtureRequest,
+    engine: DockerClient, docker_services: Services, docker_ip: str, docker_compose_project_name: str
 ) -> Iterator[PostgresqlInContainers]:
     """Return a running PostgreSQL server; containers that are left on its network at the end are removed."""
-    # By name only now: it would otherwise start before its images are there.
-    services: Services = request.getfixturevalue("docker_services")
-    address = request.getfixturevalue("docker_ip")
     network = f"{docker_compose_project_name}_steps"
-    outside = f"postgresql+psycopg://magnus@{address}:{services.port_for('postgresql', 5432)}/magnus"
-    services.wait_until_responsive(timeout=60, pause=0.05, check=lambda: _answers(outside))
+    outside = f"postgresql+psycopg://magnus@{docker_ip}:{docker_services.port_for('postgresql', 5432)}/magnus"
+    docker_services.wait_until_responsive(timeout=60, pause=0.05, check=lambda: _answers(outside))
     yield PostgresqlInContainers("postgresql+psycopg://magnus@postgresql:5432/magnus", outside, network)
     for container in engine.networks.get(network).containers:
         # A network with a container in it cannot be taken down.
         if "com.docker.compose.project" not in container.labels:
             container.remove(force=True)
-
-
-@pytest.fixture(scope="session")
-def images_of_services(engine: DockerClient, base_image: base.BaseImage) -> Iterator[None]:
-    """Tell compose which images to use."""
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("MAGNUS_TESTS_POSTGRESQL_IMAGE", build_postgresql_image(engine, base_image.tag))
-        yield
 
 
 def _answers(url: str) -> bool:
@@ -153,9 +135,14 @@ def docker_compose_file() -> str:
 
 
 @pytest.fixture(scope="session")
-def docker_setup() -> list[str]:
-    """Return how services are started; version 1 of compose cannot wait for them, so the fixtures do."""
-    return ["up -d"]
+def docker_setup(engine: DockerClient, base_image: base.BaseImage) -> Iterator[list[str]]:
+    """Return how services are started, now that their images are there.
+
+    Version 1 of compose cannot wait until they answer, so their fixtures do.
+    """
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("MAGNUS_TESTS_POSTGRESQL_IMAGE", build_postgresql_image(engine, base_image.tag))
+        yield ["up -d"]
 
 
 @pytest.fixture(scope="session")
