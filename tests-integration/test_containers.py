@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from containers.images import has, remove_unused
 
 if TYPE_CHECKING:
+    from containers.base_image import BaseImage
     from containers.fixtures import PostgresqlInContainers
     from docker import DockerClient
 
@@ -54,3 +58,15 @@ with sql.create_engine("{server.inside}").begin() as connection:
     with psycopg.connect(server.outside.replace("+psycopg", "")) as connection:
         assert connection.execute("select greeting from greetings").fetchall() == [("hello",)]
         connection.execute("drop table greetings")
+
+
+def test_an_image_is_kept_for_a_day_after_its_last_use(engine: DockerClient, base_image: BaseImage) -> None:
+    """What another worktree's session uses stays; later only the names that were asked about go."""
+    name = f"magnus-tests-trial-{os.getpid()}"
+    tag = f"{name}:1"
+    engine.images.get(base_image.tag).tag(tag)
+    remove_unused(engine, name)
+    assert has(engine, tag)
+    remove_unused(engine, name, timedelta(0))
+    assert not has(engine, tag)
+    assert has(engine, base_image.tag)

@@ -70,14 +70,15 @@ def build(engine: DockerClient, tag: str, folder: Path) -> None:
     remove_unused(engine, tag.partition(":")[0])
 
 
-def remove_unused(engine: DockerClient, name: str) -> None:
-    """Remove the images *name* that no session has used for a day, except those that a container needs."""
+def remove_unused(engine: DockerClient, name: str, unused_for: timedelta = UNUSED_FOR) -> None:
+    """Remove the images *name* that no session has used for some time, except those that a container needs."""
     from docker.errors import APIError
 
     for image in engine.images.list(name):
         used = datetime.fromisoformat(image.attrs["Metadata"]["LastTagTime"])
-        if datetime.now(UTC) - used > UNUSED_FOR:
-            for tag in image.tags:
+        if datetime.now(UTC) - used > unused_for:
+            # The same image may be known by other names, which are not ours to take away.
+            for tag in (tag for tag in image.tags if tag.startswith(f"{name}:")):
                 try:
                     engine.images.remove(tag)
                 except APIError:  # in use, or another session was quicker
