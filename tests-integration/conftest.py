@@ -11,6 +11,18 @@ import pytest
 # In importlib's mode of importing, tests could not share a module otherwise.
 sys.path.insert(0, str(Path(__file__).parent))
 
+from containers.fixtures import (  # noqa: F401 - pytest finds fixtures and hooks by their names in this module
+    base_image,
+    docker_cleanup,
+    docker_compose_command,
+    docker_compose_file,
+    docker_setup,
+    engine,
+    magnus_image,
+    postgresql_in_containers,
+    pytest_report_header,
+    pytest_terminal_summary,
+)
 from harness import Project
 
 if TYPE_CHECKING:

@@ -1,0 +1,85 @@
+"""Builds images, finds those of earlier sessions, and removes what no session uses any more."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from containers.engine import PULL_SECONDS, connect
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from docker import DockerClient
+
+UNUSED_FOR = timedelta(days=1)
+"""After this time without use an image is removed; sooner, it may be that of another worktree's session."""
+
+
+def named_by(name: str, *inputs: str | bytes) -> str:
+    """Return a tag of the image *name* that changes with everything it is made of."""
+    digest = hashlib.sha256()
+    for value in inputs:
+        content = value.encode() if isinstance(value, str) else value
+        digest.update(b"%d:" % len(content) + content)
+    return f"{name}:{digest.hexdigest()[:16]}"
+
+
+def has(engine: DockerClient, tag: str) -> bool:
+    """Tell whether the engine has an image; it counts as used from now on."""
+    from docker.errors import ImageNotFound
+
+    try:
+        image = engine.images.get(tag)
+    except ImageNotFound:
+        return False
+    image.tag(tag)  # the engine writes down when
+    return True
+
+
+def can_be_had(engine: DockerClient, tag: str) -> bool:
+    """Tell whether the engine has an image of a registry, now that it has tried to pull it."""
+    from docker.errors import DockerException
+    from requests import RequestException
+
+    if has(engine, tag):
+        return True
+    client = connect(PULL_SECONDS)
+    try:
+        client.images.pull(*tag.split(":"))
+    except (DockerException, RequestException):
+        return False
+    finally:
+        client.close()
+    return True
+
+
+def build(engine: DockerClient, tag: str, folder: Path) -> None:
+    """Build *folder*, which has a `Dockerfile`; then remove the images of that name that nobody uses.
+
+    The engine's old builder does it, as no other is there everywhere: no `RUN --mount`, no `COPY --chmod`.
+    """
+    from docker.errors import BuildError
+
+    try:
+        engine.images.build(path=str(folder), tag=tag, rm=True, forcerm=True)
+    except BuildError as error:
+        log = "".join(line.get("stream", "") for line in error.build_log)
+        raise AssertionError(f"{tag} cannot be built: {error.msg}\n{log}") from error
+    remove_unused(engine, tag.partition(":")[0])
+
+
+def remove_unused(engine: DockerClient, name: str, unused_for: timedelta = UNUSED_FOR) -> None:
+    """Remove the images *name* that no session has used for some time, except those that a container needs."""
+    from docker.errors import APIError
+
+    for image in engine.images.list(name):
+        used = datetime.fromisoformat(image.attrs["Metadata"]["LastTagTime"])
+        if datetime.now(UTC) - used > unused_for:
+            # The same image may be known by other names, which are not ours to take away.
+            for tag in (tag for tag in image.tags if tag.startswith(f"{name}:")):
+                try:
+                    engine.images.remove(tag)
+                except APIError:  # in use, or another session was quicker
+                    continue
