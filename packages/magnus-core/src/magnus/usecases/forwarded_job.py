@@ -23,7 +23,7 @@ from magnus.engine.forwarding import Told, decode, own_version
 from magnus.engine.interrupt import StopRun
 from magnus.engine.masking import Masker
 from magnus.engine.reporting import SilentReporter
-from magnus.errors import ConfigurationError, InterruptedRunError, MagnusError, ServiceError
+from magnus.errors import ConfigurationError, MagnusError, ServiceError
 from magnus.plugins.discovery import find_plugins
 from magnus.plugins.manager import AdapterManager
 
@@ -44,10 +44,10 @@ def run_forwarded_job(terminal: Terminal) -> Status:
     """Read a job from stdin, run it, and tell on stdout what the process that forwarded it has to know.
 
     Returns:
-        How the attempt ended; SUCCESS for a rehearsal.
+        How the attempt ended, interrupted ones as FAIL; SUCCESS for a rehearsal.
 
     Raises:
-        MagnusError: It could not be begun, which the other side has been told, or it was interrupted.
+        MagnusError: It could not be begun, which the other side has been told.
     """
     forwarded = _read_stdin()
     keep_children_in_process_group()
@@ -94,8 +94,8 @@ def _run(run: Run, forwarded: ForwardedJob, node: Node) -> Status:
     run.context.interrupts.install()
     try:
         return run.step_runner(job)
-    except StopRun as stop:
-        raise InterruptedRunError(f"the step '{job.step_name}' was {stop.reason}") from stop
+    except StopRun:
+        return Status.FAIL  # it is in the run log, and who sent the signal says why
     finally:
         run.context.interrupts.uninstall()
 
