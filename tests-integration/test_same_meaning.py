@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,16 +17,23 @@ from magnus.engine.recorder import read_run_log
 from magnus.usecases.opening import load_setup, open_run_log_store
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 DAGS = Path(__file__).parent / "dags"
 CASES: dict[str, dict[str, Any]] = yaml.safe_load((DAGS / "cases.yaml").read_text(encoding="utf-8"))
 
+LOCAL = {"type": "local"}
+
 EXECUTORS: dict[str, dict[str, Any]] = {
-    "local": {"type": "local"},
     "local with workers": {"type": "local", "config": {"enable_parallel": True, "max_workers": 3}},
     "local with one worker": {"type": "local", "config": {"enable_parallel": True, "max_workers": 1}},
+    "local-container": {"type": "local-container", "config": {}},
+    "local-container in parallel": {
+        "type": "local-container",
+        "config": {"enable_parallel": True, "max_workers": 3},
+    },
 }
+"""What each dag runs on besides `local`; those in containers are given an image."""
 
 
 def completed(graph: Mapping[str, Any]) -> dict[str, Any]:
@@ -73,6 +81,11 @@ def run_case(project: Project, case: Mapping[str, Any], executor: Mapping[str, A
         return [read_run_log(store, run_id) for run_id in run_ids]
 
 
+def marks_of(executor: str) -> list[pytest.MarkDecorator]:
+    """Return the marks of tests on *executor*: the first that needs an image may have to build it."""
+    return [pytest.mark.slow, pytest.mark.timeout(900)] if "container" in executor else []
+
+
 def check_facts(case: Mapping[str, Any], log: RunLog) -> None:
     """Insist on what the case says of its last run."""
     facts = case.get("expect", {})
@@ -86,19 +99,37 @@ def check_facts(case: Mapping[str, Any], log: RunLog) -> None:
     assert not [name for name, step in steps.items() if step["status"] not in ("SUCCESS", "FAIL")]
 
 
+@pytest.fixture(scope="session")
+def local_logs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list[RunLog]]:
+    """Return a function that gives the logs of a case as `local` makes them; each case runs once."""
+
+    @cache
+    def logs(name: str) -> list[RunLog]:
+        return run_case(Project(tmp_path_factory.mktemp("local") / "project"), CASES[name], LOCAL)
+
+    return logs
+
+
+@pytest.mark.parametrize("executor", [pytest.param(name, marks=marks_of(name)) for name in EXECUTORS])
 @pytest.mark.parametrize("name", CASES)
-def test_a_dag_has_the_same_canonical_log_on_every_executor(name: str, tmp_path: Path) -> None:
-    """Sequentially, with worker processes at the same time, and with one worker process."""
+def test_a_dag_has_the_same_canonical_log_on_every_executor(
+    name: str,
+    executor: str,
+    local_logs: Callable[[str], list[RunLog]],
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> None:
+    """As on `local`: with worker processes at the same time or one after another, and in containers likewise."""
+    chosen = EXECUTORS[executor]
+    if chosen["type"] == "local-container":
+        image = request.getfixturevalue("magnus_image")
+        chosen = chosen | {"config": chosen["config"] | {"docker_image": image}}
     case = CASES[name]
-    logs = {
-        executor: run_case(Project(tmp_path / executor.replace(" ", "-")), case, EXECUTORS[executor])
-        for executor in EXECUTORS
-    }
-    check_facts(case, logs["local"][-1])
-    for executor, others in logs.items():
-        for log, other in zip(logs["local"], others, strict=True):
-            difference = first_difference(log, other)
-            assert difference is None, f"{executor} differs from local at {difference.place}: {difference}"
+    expected = local_logs(name)
+    check_facts(case, expected[-1])
+    for log, other in zip(expected, run_case(Project(tmp_path / "project"), case, chosen), strict=True):
+        difference = first_difference(log, other)
+        assert difference is None, f"{executor} differs from local at {difference.place}: {difference}"
 
 
 def test_a_difference_is_found(tmp_path: Path) -> None:
@@ -106,7 +137,7 @@ def test_a_difference_is_found(tmp_path: Path) -> None:
     logs = []
     for number, n in enumerate((1, 2)):
         case = CASES["linear"] | {"parameters": {"n": n}}
-        logs += run_case(Project(tmp_path / str(number)), case, EXECUTORS["local"])
+        logs += run_case(Project(tmp_path / str(number)), case, LOCAL)
     difference = first_difference(*logs)
     assert difference is not None
     assert difference.place == "input_parameters.n"
