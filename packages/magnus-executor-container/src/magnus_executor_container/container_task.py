@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _OUTPUTS = "MAGNUS_OUTPUT_PARAMETERS"
 _PARAMETERS = "MAGNUS_PARAMETERS_FILE"
 _FOR_THE_TASK = ("MAGNUS_PRM_", "MAGNUS_RUN_")
+_KEPT_BYTES = 4096
 _TOO_LONG_TO_PASS = 120 * 1024  # Linux takes 128 KiB in one argument
 
 
@@ -78,7 +79,7 @@ class ContainerTask(TaskType):
         spec = _container(command, options, context, environment, outputs)
         engine = Engine()
         try:
-            end = _run(engine, spec, options)
+            end, last_words = _run(engine, spec, options)
         finally:
             engine.close()
         if end.exit_code == 0:
@@ -86,7 +87,9 @@ class ContainerTask(TaskType):
             return TaskResult()
         if end.out_of_memory:
             raise TaskFailedError(diagnosis.out_of_memory(spec).message, end.exit_code)
-        raise TaskFailedError(f"the command failed with exit code {end.exit_code}", end.exit_code)
+        cause = diagnosis.not_executed(spec, last_words)
+        message = cause.message if cause else f"the command failed with exit code {end.exit_code}"
+        raise TaskFailedError(message, end.exit_code)
 
 
 def _container(
@@ -117,18 +120,27 @@ def _container(
     )
 
 
-def _run(engine: Engine, spec: ContainerSpec, options: ContainerTaskOptions) -> ContainerEnd:
+def _run(engine: Engine, spec: ContainerSpec, options: ContainerTaskOptions) -> tuple[ContainerEnd, str]:
+    """Run the container; return how it ended, and what it wrote last."""
     from magnus_executor_container.guardian import guarded
     from magnus_executor_container.rehearsal import obtain
+
+    tail = b""
+
+    def show(data: bytes, stream: int) -> None:
+        nonlocal tail
+        tail = (tail + data)[-_KEPT_BYTES:]
+        _show(data, stream)
 
     try:
         obtain(engine, options.image, options.pull)
         container = engine.create(spec)
         try:
             with guarded(container.id):
-                return container.run(b"", _show)
+                end = container.run(b"", show)
         finally:
             container.remove()
+        return end, tail.decode(errors="replace")
     except ImageMissingError as error:
         message = diagnosis.missing_image(options.image, error.reason, options.pull).message
         raise TaskFailedError(message) from error

@@ -94,8 +94,8 @@ def not_begun(
         return Cause(
             f"the image '{name}' is for {image.architecture}, and this engine runs {engine}; {_other_platform(name)}"
         )
-    if (failed := _NOT_EXECUTED.search(last_words)) is not None:
-        return _no_program(spec, failed[1])
+    if (cause := not_executed(spec, last_words)) is not None:
+        return cause
     if end.exit_code == _USAGE and "--job-from-stdin" in last_words:
         return Cause(
             f"the image '{name}' has another version of magnus, which does not know this one's way to hand over a step; "
@@ -112,6 +112,12 @@ def not_begun(
     return Cause(
         f"magnus could not begin in the image '{name}', and ended with exit code {end.exit_code}{said}"
     )
+
+
+def not_executed(spec: ContainerSpec, last_words: str) -> Cause | None:
+    """Explain what the container's first process said; None if it did not say that the program is missing."""
+    failed = _NOT_EXECUTED.search(last_words)
+    return None if failed is None else _no_program(spec, failed[1])
 
 
 def _no_program(spec: ContainerSpec, program: str) -> Cause:

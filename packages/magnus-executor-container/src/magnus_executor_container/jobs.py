@@ -155,7 +155,8 @@ class ContainerJob(RunningJob):
         if end.exit_code == 0:
             return JobEnd(self.job, Status.SUCCESS)
         # Where the step could record its own end, that is what counts.
-        return self._failed(diagnosis.broken_off(self._spec, end), end.exit_code)
+        note = diagnosis.out_of_memory(self._spec).message if end.out_of_memory else ""
+        return self._failed(diagnosis.broken_off(self._spec, end), end.exit_code)._replace(note=note)
 
     def _failed(self, cause: diagnosis.Cause, exit_code: int | None = None) -> JobEnd:
         return JobEnd(self.job, Status.FAIL, cause.message, exit_code, cause.failure)

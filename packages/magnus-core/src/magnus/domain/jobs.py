@@ -52,6 +52,7 @@ class JobEnd(NamedTuple):
         message: The cause, in one sentence, when it failed.
         exit_code: Of the process; None where there was none.
         failure: A name for `retry_on`: `timeout`, `exit:137`, or empty.
+        note: What only the executor knows of a job that recorded its own failure: added to what it said.
         environment: Facts about where it ran, for the run log.
     """
 
@@ -60,4 +61,5 @@ class JobEnd(NamedTuple):
     message: str = ""
     exit_code: int | None = None
     failure: str = ""
+    note: str = ""
     environment: Mapping[str, str] = NOTHING

@@ -287,11 +287,19 @@ class Traversal:
         else:
             pending.step = recorded
             self._run_here.drop_log(end.job)
+            if end.note and recorded.attempts[-1].status is Status.FAIL:
+                self._add_note(recorded, end.note)
             outputs = self._recorder.resolve(recorded.output_parameters)
             self._recorder.adopt(outputs.values())
             status = self._attempt_ended(pending, outputs)
         if status is not None:
             self._after(pending.walk, pending.node, status)
+
+    def _add_note(self, step: StepLog, note: str) -> None:
+        """Add to a failure that the step recorded what it could not know."""
+        attempt = step.attempts[-1]
+        attempt.message = step.message = f"{attempt.message}; {note}"
+        self._recorder.add_step_log(step, durable=True)
 
     def _attempt_lost(
         self, pending: Pending, job: Job, message: str, exit_code: int | None, failure: list[str]
