@@ -16,5 +16,5 @@ def test_the_entry_point_leads_to_the_image_builder() -> None:
 def test_the_executor_is_judged_though_it_needs_an_image() -> None:
     """`magnus integrations` has no configuration that could name one."""
     table = judge_installed(AdapterManager(find_plugins()))
-    assert table.unusable == []
+    assert "local-container" not in {each.name for each in table.unusable}
     assert "local-container" in {finding.executor for finding in table.findings}
