@@ -16,6 +16,8 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from containers.reader import ReaderOfContainers
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 GENERATED = shutil.ignore_patterns(
     ".catalog", ".run_log_store", ".station_requests", "__pycache__", "data", "scratch", "report_out.ipynb"
@@ -247,6 +249,30 @@ class TestDigits:
         assert ran == {"evaluate", "report"}
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_in_containers_the_digits_leave_the_same_log(
+    tmp_path: Path, digits_log: dict[str, Any], digits: Project, reader_of_containers: ReaderOfContainers
+) -> None:
+    """As the README says: the image is built of what git tracks, and the run log is that of the run on this machine."""
+    project, adapt = Project("digits", tmp_path), reader_of_containers.adapt
+    shutil.copytree(digits.folder / ".run_log_store", project.folder / ".run_log_store")
+    configuration = project.folder / "config-container.yaml"
+    configuration.write_text(adapt(configuration.read_text(encoding="utf-8")), encoding="utf-8")
+    (block,) = [
+        block
+        for block in COMMANDS.finditer((project.folder / "README.md").read_text(encoding="utf-8"))
+        if block["engine"]
+    ]
+    text = block["text"].replace("digits-1", digits_log["run_id"])
+    done = project.type(
+        *("bash", "-e", "-c", f"git init --quiet && git add digits *.*\n{adapt(text)}"),
+        **reader_of_containers.variables,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.endswith("one and digits-3 are equal\n")
+
+
 class TestRetryAndRerun:
     """The pipeline that meets a flaky service and a file with a hole in it."""
 
@@ -355,7 +381,10 @@ class TestShellAndParameters:
         assert log["parameters"]["longest"] == "longer"
 
 
-COMMANDS = re.compile(r"(?:<!-- exit code: (?P<code>\d+) -->\n)?```bash\n(?P<text>.*?)```", re.DOTALL)
+COMMANDS = re.compile(
+    r"(?:<!-- exit code: (?P<code>\d+) -->\n)?(?P<engine><!-- engine -->\n)?```bash\n(?P<text>.*?)```",
+    re.DOTALL,
+)
 
 
 @pytest.mark.timeout(400)
@@ -369,6 +398,8 @@ def test_the_commands_of_the_readme_work_in_their_order(name: str, tmp_path: Pat
     blocks = list(COMMANDS.finditer(readme))
     assert blocks
     for block in blocks:
+        if block["engine"]:
+            continue
         # What the examples import is in the environment of the tests, whose point is not to install it again.
         text = re.sub(r"^pip install .*$", "true", block["text"], flags=re.MULTILINE)
         done = project.type("bash", "-e", "-c", text)

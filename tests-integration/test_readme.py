@@ -7,12 +7,23 @@ import shutil
 import subprocess
 import sysconfig
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from readme_blocks import Commands, File, read_blocks, shows
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from containers.reader import ReaderOfContainers
+
 ROOT = Path(__file__).parents[1]
 READMES = [ROOT / "README.md", *sorted(ROOT.glob("packages/*/README.md"))]
+
+
+def needs_engine(readme: Path) -> bool:
+    """Tell whether something in *readme* is typed that needs a Docker engine."""
+    return any(isinstance(block, Commands) and block.needs_engine for block in read_blocks(readme))
 
 
 def environment(*first_on_path: Path) -> dict[str, str]:
@@ -47,13 +58,35 @@ def test_each_block_does_what_the_readme_shows(readme: Path, tmp_path: Path) -> 
     """Files are saved, commands end as promised and print what is shown."""
     variables = environment(Path(sysconfig.get_path("scripts")))
     typed = 0
-    for block in read_blocks(readme):
-        if isinstance(block, File):
-            (tmp_path / block.name).write_text(block.text, encoding="utf-8")
-        elif not block.is_slow:
+    for block in blocks_in_order(readme, tmp_path):
+        if not block.needs_engine:
             type_in(block, tmp_path, variables)
             typed += 1
     assert typed > 0, f"{readme} shows no command that can be tried"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    "readme", [*filter(needs_engine, READMES)], ids=lambda path: path.relative_to(ROOT).as_posix()
+)
+def test_images_are_built_and_containers_run_as_the_readme_shows(
+    readme: Path, tmp_path: Path, reader_of_containers: ReaderOfContainers
+) -> None:
+    """With other names: a reader's base image comes from a registry, and magnus from an index."""
+    adapt = reader_of_containers.adapt
+    variables = environment(Path(sysconfig.get_path("scripts"))) | reader_of_containers.variables
+    for block in blocks_in_order(readme, tmp_path, adapt):
+        type_in(block, tmp_path, variables, adapt(block.text))
+
+
+def blocks_in_order(readme: Path, folder: Path, adapt: Callable[[str], str] = str) -> Iterator[Commands]:
+    """Save the files of *readme* in *folder*, and yield what is to be typed when all that stands before it is saved."""
+    for block in read_blocks(readme):
+        if isinstance(block, File):
+            (folder / block.name).write_text(adapt(block.text), encoding="utf-8")
+        elif not block.is_slow:
+            yield block
 
 
 @pytest.mark.parametrize("readme", READMES, ids=lambda path: path.relative_to(ROOT).as_posix())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,8 +13,10 @@ import pytest
 
 from containers import base_image as base
 from containers.engine import NoEngineError, connect, unavailable
+from containers.magnus_image import build_wheels, dependencies_image
 from containers.magnus_image import magnus_image as build_magnus_image
 from containers.postgresql_image import postgresql_image as build_postgresql_image
+from containers.reader import ReaderOfContainers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,6 +73,21 @@ def base_image(engine: DockerClient, pytestconfig: pytest.Config) -> base.BaseIm
 def magnus_image(engine: DockerClient, base_image: base.BaseImage) -> str:
     """Return the tag of an image with every package of the workspace, its extras, and what examples/digits imports."""
     return build_magnus_image(engine, base_image.tag)
+
+
+@pytest.fixture
+def reader_of_containers(
+    engine: DockerClient, base_image: base.BaseImage, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ReaderOfContainers]:
+    """Return what makes the images that documents speak of; those that are built are removed."""
+    wheels = tmp_path_factory.mktemp("wheels")
+    build_wheels(wheels)
+    built = f"magnus-tests-reader-{uuid.uuid4().hex}"
+    names = {"my-project": built, "magnus-digits": built, base.USUAL: base_image.tag}
+    yield ReaderOfContainers(names, dependencies_image(engine, base_image.tag), wheels)
+    for image in engine.images.list(built):
+        for tag in image.tags:
+            engine.images.remove(tag)
 
 
 @dataclass(frozen=True)

@@ -58,15 +58,32 @@ def magnus_image(engine: DockerClient, base: str) -> str:
 
     What is not ours is an image of its own, so that a change of our sources takes seconds.
     """
-    dependencies = _dependencies_image(engine, base)
+    dependencies = dependencies_image(engine, base)
     tag = named_by("magnus-tests", Path(__file__).read_bytes(), dependencies, *_sources())
     if not has(engine, tag):
         with TemporaryDirectory(prefix="magnus-image-") as name:
             folder = Path(name)
-            _uv("build", "--quiet", "--all-packages", "--wheel", "--out-dir", str(folder / "dist"))
+            build_wheels(folder / "dist")
             _write(folder, _MAGNUS.format(dependencies=dependencies))
             build(engine, tag, folder)
     return tag
+
+
+def dependencies_image(engine: DockerClient, base: str) -> str:
+    """Return the tag of an image with all that is not ours, and nothing of ours."""
+    requirements = _uv(*_EXPORT)
+    # The versions of the lock hold for those of the example; it may still name one that the lock does not.
+    requirements += _EXAMPLE.read_text(encoding="utf-8")
+    tag = named_by("magnus-tests-dependencies", base, _identity(engine, base), requirements, _DEPENDENCIES)
+    if not has(engine, tag):
+        with TemporaryDirectory(prefix="magnus-dependencies-") as name:
+            _build_dependencies(engine, base, tag, requirements, Path(name))
+    return tag
+
+
+def build_wheels(folder: Path) -> None:
+    """Build the wheels of all packages into *folder*."""
+    _uv("build", "--quiet", "--all-packages", "--wheel", "--out-dir", str(folder))
 
 
 def _sources() -> list[str | bytes]:
@@ -77,17 +94,6 @@ def _sources() -> list[str | bytes]:
             if path.is_file() and "__pycache__" not in path.parts:
                 parts += [str(path.relative_to(ROOT)), path.read_bytes()]
     return parts
-
-
-def _dependencies_image(engine: DockerClient, base: str) -> str:
-    requirements = _uv(*_EXPORT)
-    # The versions of the lock hold for those of the example; it may still name one that the lock does not.
-    requirements += _EXAMPLE.read_text(encoding="utf-8")
-    tag = named_by("magnus-tests-dependencies", base, _identity(engine, base), requirements, _DEPENDENCIES)
-    if not has(engine, tag):
-        with TemporaryDirectory(prefix="magnus-dependencies-") as name:
-            _build_dependencies(engine, base, tag, requirements, Path(name))
-    return tag
 
 
 def _identity(engine: DockerClient, base: str) -> str:

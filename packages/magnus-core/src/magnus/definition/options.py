@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from contextlib import suppress
 from types import UnionType
 from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hints
 
@@ -42,7 +43,8 @@ def build_options(
         ConfigurationError: Holds every mistake.
     """
     if not raw and not _required(options_class):
-        return options_class()
+        with suppress(ValueError):  # it asks for more than its fields say, which is told below with its place
+            return options_class()
     options, problems = _validate(options_class, raw, what, path, sources or {})
     if problems:
         raise ConfigurationError(problems)

@@ -111,12 +111,14 @@ def _stand_in(options_class: type[Any]) -> Any:
 
     if not is_dataclass(options_class):
         return options_class.model_construct()
-    required = [
-        field.name
-        for field in fields(options_class)
-        if field.default is MISSING and field.default_factory is MISSING
-    ]
-    return options_class(**{name: name for name in required})
+    options = object.__new__(
+        options_class
+    )  # past `__post_init__`, which may ask for more than the fields say
+    for field in fields(options_class):
+        value = field.name if field.default is MISSING else field.default
+        value = value if field.default_factory is MISSING else field.default_factory()
+        object.__setattr__(options, field.name, value)
+    return options
 
 
 def _judge(
