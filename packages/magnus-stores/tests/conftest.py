@@ -27,12 +27,12 @@ _START_SECONDS = 90
 @pytest.fixture(scope="session")
 def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Return the address of a real MLflow server, which keeps everything in SQLite."""
-    with _running_mlflow(tmp_path_factory.mktemp("mlflow")) as address:
+    with running_mlflow(tmp_path_factory.mktemp("mlflow")) as address:
         yield address
 
 
 @contextmanager
-def _running_mlflow(folder: Path) -> Iterator[str]:
+def running_mlflow(folder: Path) -> Iterator[str]:
     """Run a server that keeps everything in *folder*; yield its address."""
     if importlib.util.find_spec("mlflow.server") is None or importlib.util.find_spec("flask") is None:
         reason = "needs the full mlflow: uv sync --group tracking"

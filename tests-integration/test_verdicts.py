@@ -1,0 +1,245 @@
+"""Every pair of executor and service has the verdict that stands here, and a run that proves it."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+from containers.images import build
+from harness import Project, chain, python, steps_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from docker import DockerClient
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+FILES = {"config": {"location": "secrets.env"}}
+PREFIX = {"config": {"prefix": "APP_"}}
+SERVER = {"config": {"server_url": "http://127.0.0.1:{port}"}}
+MEMORY = {"config": {"url": "sqlite:///:memory:"}}
+PARALLEL = {"enable_parallel": True}
+HOST = {"network": "host"}
+
+
+class Pair(NamedTuple):
+    """An executor with a service.
+
+    Attributes:
+        verdict: What is expected.
+        executor: The executor.
+        kind: The kind of the service.
+        service: The service.
+        options: Of the service, where it has none by default or they decide.
+        executor_options: Of the executor, likewise.
+    """
+
+    verdict: str
+    executor: str
+    kind: str
+    service: str
+    options: dict[str, Any] = {}  # noqa: RUF012 - never changed
+    executor_options: dict[str, Any] = {}  # noqa: RUF012 - never changed
+
+
+STORE, CATALOG, SECRETS, TRACKER = "run_log_store", "catalog", "secrets", "experiment_tracker"
+
+# fmt: off
+TABLE = [
+    #    verdict    executor           with     name
+    Pair("warning", "local",           STORE,   "buffered"),
+    Pair("ok",      "local",           STORE,   "file-system"),
+    Pair("ok",      "local",           STORE,   "chunked-fs"),
+    Pair("ok",      "local",           STORE,   "sql"),
+    Pair("ok",      "local",           CATALOG, "do-nothing"),
+    Pair("ok",      "local",           CATALOG, "file-system"),
+    Pair("ok",      "local",           SECRETS, "do-nothing"),
+    Pair("ok",      "local",           SECRETS, "dotenv",              FILES),
+    Pair("ok",      "local",           SECRETS, "env-secrets-manager", PREFIX),
+    Pair("ok",      "local",           TRACKER, "do-nothing"),
+    Pair("ok",      "local",           TRACKER, "mlflow",              SERVER),
+    Pair("error",   "local",           STORE,   "buffered",            {},     PARALLEL),
+    Pair("error",   "local",           STORE,   "sql",                 MEMORY, PARALLEL),
+    Pair("ok",      "local",           STORE,   "file-system",         {},     PARALLEL),
+    Pair("ok",      "local",           STORE,   "chunked-fs",          {},     PARALLEL),
+    Pair("ok",      "local",           STORE,   "sql",                 {},     PARALLEL),
+    Pair("ok",      "local",           SECRETS, "dotenv",              FILES,  PARALLEL),
+    Pair("ok",      "local",           SECRETS, "env-secrets-manager", PREFIX, PARALLEL),
+    Pair("ok",      "local",           TRACKER, "mlflow",              SERVER, PARALLEL),
+
+    Pair("warning", "mocked",          STORE,   "buffered"),
+    Pair("ok",      "mocked",          STORE,   "file-system"),
+    Pair("ok",      "mocked",          STORE,   "chunked-fs"),
+    Pair("ok",      "mocked",          STORE,   "sql"),
+    Pair("ok",      "mocked",          CATALOG, "do-nothing"),
+    Pair("ok",      "mocked",          CATALOG, "file-system"),
+    Pair("ok",      "mocked",          SECRETS, "do-nothing"),
+    Pair("ok",      "mocked",          SECRETS, "dotenv",              FILES),
+    Pair("ok",      "mocked",          SECRETS, "env-secrets-manager", PREFIX),
+    Pair("ok",      "mocked",          TRACKER, "do-nothing"),
+    Pair("ok",      "mocked",          TRACKER, "mlflow",              SERVER),
+
+    Pair("error",   "local-container", STORE,   "buffered"),
+    Pair("error",   "local-container", STORE,   "sql",                 MEMORY),
+    Pair("ok",      "local-container", STORE,   "file-system"),
+    Pair("ok",      "local-container", STORE,   "chunked-fs"),
+    Pair("ok",      "local-container", STORE,   "sql"),
+    Pair("ok",      "local-container", CATALOG, "do-nothing"),
+    Pair("ok",      "local-container", CATALOG, "file-system"),
+    Pair("ok",      "local-container", SECRETS, "do-nothing"),
+    Pair("ok",      "local-container", SECRETS, "dotenv",              FILES),
+    Pair("error",   "local-container", SECRETS, "env-secrets-manager"),
+    Pair("ok",      "local-container", SECRETS, "env-secrets-manager", PREFIX),
+    Pair("ok",      "local-container", TRACKER, "do-nothing"),
+    Pair("error",   "local-container", TRACKER, "mlflow",              SERVER),
+    Pair("ok",      "local-container", TRACKER, "mlflow",              SERVER, HOST),
+    Pair("ok",      "local-container", STORE,   "file-system",         {},     PARALLEL),
+    Pair("ok",      "local-container", STORE,   "chunked-fs",          {},     PARALLEL),
+    Pair("ok",      "local-container", STORE,   "sql",                 {},     PARALLEL),
+]
+# fmt: on
+
+STEPS = """
+    from pathlib import Path
+    from magnus import get_secret, track_this
+
+    def write():
+        Path("data").mkdir(exist_ok=True)
+        Path("data/x").write_text("x")
+
+    def read_file():
+        assert Path("data/x").read_text() == "x"
+
+    def read_secret():
+        assert get_secret("TOKEN") == "canary"
+
+    def track():
+        track_this(score=1)
+
+    def nothing():
+        pass
+"""
+
+UNCHECKED = (
+    "from magnus.bootstrap import Setup\nSetup.refuse = lambda self, graph, *, strict: self.judge(graph)\n"
+)
+"""Leaves out the check that the verdicts are for."""
+
+
+def named(pair: Pair) -> str:
+    """Return the name of a pair's test."""
+    options = "".join(f" {json.dumps(each)}" for each in (pair.executor_options, pair.options) if each)
+    return f"{pair.executor} x {pair.service}{options}: {pair.verdict}"
+
+
+@pytest.fixture(scope="session")
+def tracking_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Run the MLflow server of the tests of magnus-stores; yield its port."""
+    path = Path(__file__).parents[1] / "packages" / "magnus-stores" / "tests" / "conftest.py"
+    spec = importlib.util.spec_from_file_location("magnus_stores_conftest", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    with module.running_mlflow(tmp_path_factory.mktemp("mlflow")) as address:
+        yield address.rpartition(":")[2]
+
+
+@pytest.fixture(scope="session")
+def unchecking_image(
+    engine: DockerClient, magnus_image: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """Return an image in which magnus does not check either."""
+    folder = tmp_path_factory.mktemp("unchecking")
+    (folder / "sitecustomize.py").write_text(UNCHECKED)
+    target = "$(python3 -c 'import sysconfig; print(sysconfig.get_path(\"purelib\"))')"
+    (folder / "Dockerfile").write_text(
+        f"FROM {magnus_image}\nCOPY sitecustomize.py /tmp/\nRUN cp /tmp/sitecustomize.py {target}/\n"
+    )
+    tag = f"magnus-tests-unchecking:{os.getpid()}"
+    build(engine, tag, folder)
+    yield tag
+    engine.images.remove(tag, force=True)
+
+
+def prepare(project: Project, pair: Pair, image: str, port: str) -> None:
+    """Write a pipeline that uses the service, in two branches at once if the executor does that."""
+    options = {
+        name: value.format(port=port) if isinstance(value, str) else value
+        for name, value in pair.options.get("config", {}).items()
+    }
+    executor = {**pair.executor_options, **({"docker_image": image} if image else {})}
+    blocks = {
+        "executor": {"type": pair.executor, "config": executor},
+        pair.kind: {"type": pair.service, "config": options},
+    }
+    project.write("config.yaml", blocks)
+    project.write("work.py", STEPS)
+    project.write("secrets.env", "TOKEN=canary\n")
+    use = {
+        STORE: {"one": python("work.nothing"), "two": python("work.nothing")},
+        CATALOG: {
+            "one": python("work.write", catalog={"put": ["x"]}),
+            "two": python("work.read_file", catalog={"get": ["x"]}),
+        },
+        SECRETS: {"one": python("work.nothing" if pair.service == "do-nothing" else "work.read_secret")},
+        TRACKER: {"one": python("work.track")},
+    }[pair.kind]
+    inner = chain(use)
+    branches = {f"b{number}": inner for number in range(4)}
+    parallel = pair.executor_options.get("enable_parallel", False)
+    graph = chain({"split": {"type": "parallel", "branches": branches}}) if parallel else inner
+    project.write("pipeline.yaml", {"dag": graph})
+
+
+@pytest.mark.parametrize("pair", TABLE, ids=named)
+def test_the_verdict_is_as_expected_and_a_run_proves_it(
+    pair: Pair, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """What is `ok` runs; what is an `error` is refused, and would really fail if it were not."""
+    is_container = pair.executor == "local-container"
+    fixture = "unchecking_image" if pair.verdict == "error" else "magnus_image"
+    image = request.getfixturevalue(fixture) if is_container else ""
+    port = request.getfixturevalue("tracking_server") if pair.service == "mlflow" else ""
+    project = Project(tmp_path / "project")
+    prepare(project, pair, image, port)
+    variables = {"APP_TOKEN": "canary", "TOKEN": "canary"}
+    checked = project.magnus("check", "-c", "config.yaml", "--json")
+    (finding,) = [each for each in json.loads(checked.stdout)["findings"] if each["subject"] == pair.kind]
+    assert finding["verdict"] == pair.verdict, finding
+    assert checked.returncode == (2 if pair.verdict == "error" else 0)
+    assert bool(finding["remedy"]) == (pair.verdict != "ok")
+    if pair.verdict != "error":
+        log = project.execute("-c", "config.yaml", **variables)
+        assert log["status"] == "SUCCESS"
+        return
+    refused = project.magnus("execute", "-c", "config.yaml", **variables)
+    assert refused.returncode == 2
+    assert finding["reason"] in refused.stderr
+    assert not (project.folder / ".run_log_store").exists()
+    project.write("unchecked/sitecustomize.py", UNCHECKED)
+    done = project.magnus(
+        "execute", "-c", "config.yaml", "--json", PYTHONPATH=project.on_path("unchecked"), **variables
+    )
+    assert done.returncode in {1, 2, 3} or lost_steps(json.loads(done.stdout)), done.stdout + done.stderr
+
+
+def lost_steps(log: dict[str, Any]) -> bool:
+    """Tell whether the branches' steps are missing in a log: a run that lost what it did has failed, whatever it says."""
+    done = [step for name, step in steps_of(log).items() if name.startswith("split.") and step["attempts"]]
+    return len(done) < 4 * 2
+
+
+def test_every_installed_pair_is_in_the_table() -> None:
+    """A new adapter cannot come without its verdicts."""
+    done = Project(Path.cwd()).magnus("integrations", "--json")
+    shown = {
+        (each["executor"], each["subject"], each["name"]) for each in json.loads(done.stdout)["integrations"]
+    }
+    assert shown == {(pair.executor, pair.kind, pair.service) for pair in TABLE}
+    assert json.loads(done.stdout)["unusable"] == []
