@@ -13,12 +13,13 @@ from pathlib import Path
 from bench import Bench
 from figure import Figure, table
 from installation import install
-from measurements import branches, catalog, chain, document, items, rerun, startup
+from measurements import branches, catalog, chain, check, document, items, rerun, startup
 
 _MEASUREMENTS = {
     "chain": chain.measure,
     "startup": startup.measure,
     "rerun": rerun.measure,
+    "check": check.measure,
     "document": document.measure,
     "map": items.measure,
     "catalog": catalog.measure,
