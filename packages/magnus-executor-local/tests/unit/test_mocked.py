@@ -12,7 +12,9 @@ from magnus.errors import ConfigurationError
 from magnus_executor_local.mocked import MockedExecutor, MockedOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+
+    from magnus.ports.executor import ComputeNeeds, RemoteStep
 
 FIT = Node(
     "fit",
@@ -54,6 +56,12 @@ class Lent:
 
     def learn_secrets(self, secrets: Iterable[str]) -> None:
         """Learn nothing."""
+
+    def remote(
+        self, job: Job | None, needs: Sequence[ComputeNeeds] = (), *, inside_compute: bool
+    ) -> RemoteStep:
+        """Never be asked: these executors hand no step to a process that speaks the other protocol."""
+        raise AssertionError(job)
 
 
 def run(step: str, patches: dict[str, dict[str, Any]]) -> Node:

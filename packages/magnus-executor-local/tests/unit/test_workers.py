@@ -15,7 +15,9 @@ from magnus.errors import JobSubmissionError
 from magnus_executor_local.workers import WorkerPool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from magnus.ports.executor import ComputeNeeds, RemoteStep
 
 # Speaks the protocol of `StepRunner.worker_command`, and does what the name of the step says.
 WORKER = """
@@ -66,6 +68,12 @@ class Lent:
     def learn_secrets(self, secrets: Iterable[str]) -> None:
         """Note them."""
         self.learnt += secrets
+
+    def remote(
+        self, job: Job | None, needs: Sequence[ComputeNeeds] = (), *, inside_compute: bool
+    ) -> RemoteStep:
+        """Never be asked: these executors hand no step to a process that speaks the other protocol."""
+        raise AssertionError(job)
 
     @property
     def pids(self) -> list[int]:
