@@ -171,6 +171,20 @@ class TestWorkspace:
         assert containers.lines("seen")[::2] == ["inside", "inside"]
         assert len(containers.lines("seen")) == 4
 
+    @pytest.mark.parametrize("everywhere", [False, True])
+    def test_limits_are_refused_where_nobody_enforces_them(
+        self, containers: Containers, *, everywhere: bool
+    ) -> None:
+        """Rather than dropped: for one step that stays on this machine, and for all of them."""
+        local = {"run_in_local": True}
+        containers.configure_containers(local if everywhere else {})
+        step = shell("touch ran", resources={"cpu": 1}, **({} if everywhere else {"executor_config": local}))
+        containers.write("pipeline.yaml", {"dag": chain({"one": step})})
+        done = containers.magnus("execute", "-c", "config.yaml")
+        assert done.returncode == 2
+        assert "on this machine nobody limits processors and memory" in done.stderr
+        assert not (containers.folder / "ran").exists()
+
     def test_branches_run_at_the_same_time_where_that_is_configured(self, containers: Containers) -> None:
         """Two containers can wait for each other."""
         containers.configure_containers({"enable_parallel": True, "max_workers": 2})
@@ -520,6 +534,15 @@ class TestContainerTasks:
         assert {entry["name"] for entry in step["data_catalog"] if entry["stage"] == "put"} == {"x"}
         assert shown(containers, "runs", "logs", "r").endswith("said\n")
         assert containers.left() == []
+
+    def test_they_get_the_resources_that_the_step_asks_for(
+        self, containers: Containers, base_image: Any
+    ) -> None:
+        """The container is their own."""
+        command = "cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null >> seen || true"
+        task = {"command_type": "container", "command": command, "command_config": {"image": base_image.tag}}
+        containers.run(chain({"one": task | {"resources": {"memory": "123MiB"}}}))
+        assert containers.lines("seen") == [str(123 * 1024**2)]
 
     def test_a_timeout_removes_the_container(self, containers: Containers, base_image: Any) -> None:
         """The process that started it is killed, and cannot do it."""

@@ -99,6 +99,7 @@ def _container(
     environment: Mapping[str, str],
     outputs: Path,
 ) -> ContainerSpec:
+    asked = context.resources
     inside = {_OUTPUTS: f"{INSIDE}/outputs", _PARAMETERS: f"{INSIDE}/parameters.json"}
     given = {name: value for name, value in environment.items() if name.startswith(_FOR_THE_TASK)}
     return ContainerSpec(
@@ -116,7 +117,7 @@ def _container(
         user=own_user(),
         groups=own_groups(),
         network=options.network,
-        limits=Limits(),
+        limits=Limits() if asked is None else Limits(asked.cpu, asked.memory_mib, asked.gpu, asked.shm_mib),
     )
 
 

@@ -101,8 +101,9 @@ def not_begun(
             f"the image '{name}' has another version of magnus, which does not know this one's way to hand over a step; "
             "build the image again"
         )
-    if spec.entrypoint is None and image is not None and image.entrypoint:
-        point = " ".join(image.entrypoint)
+    entrypoint = spec.entrypoint if spec.entrypoint is not None else image and image.entrypoint
+    if entrypoint:
+        point = " ".join(entrypoint)
         return Cause(
             f"the entry point of the image '{name}' ({point}) did not run the command that it was given, and ended with "
             f'exit code {end.exit_code}{said}; let it end with exec "$@", or set `entrypoint: []`'

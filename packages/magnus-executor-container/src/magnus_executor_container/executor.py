@@ -9,9 +9,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from magnus.domain.capabilities import ExecutorCapabilities, Placement
+from magnus.domain.capabilities import ExecutorCapabilities, Feature, Placement
 from magnus.domain.run_log import CodeIdentity, Status
-from magnus.errors import ConfigurationError
+from magnus.errors import ConfigurationError, Problem
 from magnus.ports.executor import InteractiveExecutor
 from magnus_executor_container.config import LocalContainerOptions
 from magnus_executor_container.container_spec import (
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 CONTAINER_TASK = "container"
 """A task that brings its own image, in which there is no magnus: it is run from here."""
 
+_NO_LIMITS = "on this machine nobody limits processors and memory; remove `resources`, or let the step run in a container"
 _SECONDS_TO_STOP = 5.0
 _SECONDS_TO_REMOVE = 4.0
 _AT_ONCE = 4
@@ -67,6 +68,7 @@ class LocalContainerExecutor(InteractiveExecutor):
         return ExecutorCapabilities(
             placement=Placement.SAME_HOST if options.run_in_local else Placement.CONTAINER,
             concurrent_branches=options.enable_parallel,
+            refused_features={Feature.RESOURCES: _NO_LIMITS} if options.run_in_local else {},
             mounts_working_folder=options.mount_project,
         )
 
@@ -99,6 +101,7 @@ class LocalContainerExecutor(InteractiveExecutor):
         from magnus_executor_container.rehearsal import made_for_mounting, rehearse
 
         self._needs = needs
+        self._refuse_limits_on_this_machine(graph, options_of)
         variants: dict[tuple[object, ...], tuple[LocalContainerOptions, Limits]] = {}
         for _, node in graph.walk():
             if node.task is not None and not _stays_here(node, options := options_of(node)):
@@ -115,6 +118,16 @@ class LocalContainerExecutor(InteractiveExecutor):
             found = list(dict.fromkeys(problem for problem in problems if problem))
             if found:
                 raise ConfigurationError("\n".join(found))
+
+    def _refuse_limits_on_this_machine(self, graph: Graph, options_of: Callable[[Node], Any]) -> None:
+        """Refuse `resources` of nodes that alone run here; for all nodes the capabilities say so."""
+        for _, node in graph.walk():
+            if node.resources is not None and not _is_container_task(node) and options_of(node).run_in_local:
+                place = node.place
+                message = (
+                    f"step '{node.name}' asks for `resources` and has `run_in_local: true`: {_NO_LIMITS}"
+                )
+                raise ConfigurationError(Problem(message, *place) if place else message)
 
     def _remove_lost_rehearsals(self) -> None:
         """Remove what a magnus left that was killed before its run began: nobody else would look for it."""
@@ -253,7 +266,11 @@ def _identity(job: Job) -> _Key:
 
 
 def _stays_here(node: Node, options: LocalContainerOptions) -> bool:
-    return options.run_in_local or (node.task is not None and node.task.command_type == CONTAINER_TASK)
+    return options.run_in_local or _is_container_task(node)
+
+
+def _is_container_task(node: Node) -> bool:
+    return node.task is not None and node.task.command_type == CONTAINER_TASK
 
 
 def _variant(options: LocalContainerOptions, limits: Limits) -> tuple[object, ...]:

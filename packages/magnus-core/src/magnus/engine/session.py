@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from magnus.domain.jobs import Job, MapVariable
-    from magnus.domain.nodes import CatalogSettings
+    from magnus.domain.nodes import CatalogSettings, Resources
     from magnus.domain.parameters import Values
     from magnus.domain.run_log import DataCatalog, StepLog
     from magnus.engine.context import RunContext
@@ -74,6 +74,11 @@ class Session:
     def step_name(self) -> str:
         """The step's internal name."""
         return self._job.step_name
+
+    @property
+    def resources(self) -> Resources | None:
+        """What the step asks of its compute."""
+        return self._job.node.resources
 
     @property
     def map_variable(self) -> MapVariable:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import random
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -385,7 +386,7 @@ class Traversal:
         except ExecutionError as error:
             step.message = str(error)
             return self._end_step(step, Status.FAIL)
-        limit = len(branches) if self._executor.max_concurrent_jobs > 1 else 1
+        limit = min(len(branches), self._most_at_once(node))
         if node.map is not None and node.map.max_concurrency is not None:
             limit = min(limit, node.map.max_concurrency)
         fan_out = FanOut(walk, node, step, branches, max(limit, 1), must_run)
@@ -393,6 +394,19 @@ class Traversal:
             return self._join(fan_out)
         self._fan_outs.append(fan_out)
         return None
+
+    def _most_at_once(self, node: Node) -> int:
+        """Return how many branches of *node* the executor, with its options for this node, has room for."""
+        room = self._executor.max_concurrent_jobs
+        if room == 1:
+            return 1
+        if not node.executor_config:
+            return sys.maxsize  # what has no room yet waits its turn
+        options = self._context.types.executor_options(node)
+        if not options.enable_parallel:
+            return 1
+        own, general = (getattr(each, "max_workers", None) for each in (options, self._executor.options))
+        return sys.maxsize if own is None or own == general else int(own)
 
     def _open_branch(self, fan_out: FanOut) -> None:
         index = fan_out.opened

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from magnus.domain.jobs import MapVariable
+    from magnus.domain.nodes import Resources
     from magnus.ports.experiment_tracker import Metric
 
 
@@ -34,6 +35,10 @@ class TaskContext(Protocol):
     @property
     def map_variable(self) -> MapVariable:
         """The items of the maps around the step, outermost first."""
+
+    @property
+    def resources(self) -> Resources | None:
+        """What the step asks of its compute, for a task that brings its own; None if nothing."""
 
     @property
     def parameter_names(self) -> frozenset[str]:

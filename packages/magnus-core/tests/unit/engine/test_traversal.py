@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,7 +24,7 @@ from magnus.engine.recorder import RunRecorder, read_run_log
 from magnus.engine.reporting import SilentReporter
 from magnus.engine.step import StepRunner
 from magnus.engine.traversal import Traversal, next_node_name
-from magnus.ports.executor import Executor
+from magnus.ports.executor import CommonOptions, Executor
 from magnus.ports.task_type import TaskResult, TaskType
 from magnus.testing.fakes import FakeClock, FakeExecutor
 
@@ -79,6 +80,13 @@ class Calls(TaskType):
         return TaskResult(self._functions[command](context) or {})
 
 
+@dataclass(frozen=True)
+class RoomOptions(CommonOptions):
+    """Options of an executor that has room for a number of jobs."""
+
+    max_workers: int | None = None
+
+
 class Catalogue:
     """The built-in types of nodes, and one type of task."""
 
@@ -106,8 +114,9 @@ class Catalogue:
     def task_options(self, node: Node) -> None:
         """Have none."""
 
-    def executor_options(self, node: Node) -> None:
-        """Have none."""
+    def executor_options(self, node: Node) -> RoomOptions:
+        """Return those of every node."""
+        return RoomOptions(enable_parallel=True)
 
 
 class NoOutput:
@@ -237,6 +246,22 @@ def test_a_map_can_limit_the_items_in_work(limit: int) -> None:
     graph = chain(map_of(chain(task("one"), task("two")), max_concurrency=limit))
     assert stage.run(graph, items=list(range(6))) is Status.SUCCESS
     assert max(opened) == limit == executor.most_at_once
+
+
+@pytest.mark.parametrize(
+    ("override", "at_once"), [({"enable_parallel": False}, 1), ({"max_workers": 2}, 2), ({"other": 1}, 4)]
+)
+def test_a_composite_node_can_have_less_room_than_the_executor(
+    override: dict[str, Any], at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its `executor_config`, whose other keys do not matter."""
+    known = {"enable_parallel": True, **override}
+    known.pop("other", None)
+    monkeypatch.setattr(Catalogue, "executor_options", lambda *_: RoomOptions(**known))
+    executor = FakeExecutor(8)
+    node = parallel("p", **{name: chain(task("one")) for name in "abcd"})._replace(executor_config=override)
+    assert Stage(executor).run(chain(node)) is Status.SUCCESS
+    assert executor.most_at_once == at_once
 
 
 def test_branches_that_do_not_fit_wait_for_the_inner_ones() -> None:

@@ -36,6 +36,7 @@ class FakeContext:
         self.step_name = "a step"
         self.map_variable = map_variable
         self.compute_data_folder = Path("data")
+        self.resources = None
         self.values = encode_all(parameters, "test")
         self.secrets = list(secrets)
         self.kept: dict[str, str] = {}
