@@ -12,6 +12,10 @@ import pytest
 from containers.images import build
 from harness import Project, chain, python, steps_of
 
+from magnus.definition.config import config_from_mapping
+from magnus.plugins.discovery import find_plugins
+from magnus.plugins.manager import AdapterManager
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -243,3 +247,63 @@ def test_every_installed_pair_is_in_the_table() -> None:
     }
     assert shown == {(pair.executor, pair.kind, pair.service) for pair in TABLE}
     assert json.loads(done.stdout)["unusable"] == []
+
+
+REFUSED = [
+    ("local", {}, "resources"),
+    ("local", PARALLEL, "resources"),
+    ("local-container", {"run_in_local": True}, "resources"),
+]
+"""Every feature of a dag that an executor, with options, does not support."""
+
+ASKS_FOR = {"resources": {"resources": {"cpu": 1}}}
+"""A step that uses the feature."""
+
+
+@pytest.mark.parametrize(("executor", "options", "feature"), REFUSED)
+def test_a_feature_that_is_not_supported_is_refused_with_the_step_that_asks_for_it(
+    executor: str, options: dict[str, Any], feature: str, project: Project
+) -> None:
+    """Before anything runs, with exit code 2, and nothing is left."""
+    project.write("pipeline.yaml", {"dag": chain({"one": python("work.nothing", **ASKS_FOR[feature])})})
+    project.write("config.yaml", {"executor": {"type": executor, "config": options}})
+    before = sorted(project.folder.iterdir())
+    done = project.magnus("execute", "-c", "config.yaml")
+    assert done.returncode == 2
+    assert f"{executor} x dag {feature}: " in done.stderr
+    assert "(asked for by one)" in done.stderr
+    assert sorted(project.folder.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("executor", "options"),
+    [
+        ("local", {}),
+        ("local", PARALLEL),
+        ("mocked", {}),
+        ("local-container", {"docker_image": "x"}),
+        ("local-container", {"docker_image": "x"} | PARALLEL),
+        ("local-container", {"run_in_local": True}),
+    ],
+)
+def test_nothing_else_is_refused(executor: str, options: dict[str, Any]) -> None:
+    """The table above is what the executors say of themselves."""
+    config = config_from_mapping(
+        {"executor": {"type": executor, "config": options}}, AdapterManager(find_plugins())
+    )
+    capabilities = config.executor.adapter.capabilities(config.executor.options)
+    said = {feature.value for feature in capabilities.refused_features}
+    assert said == {
+        feature for name, with_options, feature in REFUSED if (name, with_options) == (executor, options)
+    }
+    assert capabilities.task_types is None
+
+
+def test_a_check_needs_no_engine_and_leaves_nothing(project: Project) -> None:
+    """200 steps in containers are judged without asking whether there is one."""
+    project.write("pipeline.yaml", {"dag": chain({f"s{n}": python("work.nothing") for n in range(200)})})
+    project.write("config.yaml", {"executor": {"type": "local-container", "config": {"docker_image": "x"}}})
+    before = sorted(project.folder.iterdir())
+    done = project.magnus("check", "-c", "config.yaml", "--strict", DOCKER_HOST="unix:///nowhere/docker.sock")
+    assert done.returncode == 0, done.stderr
+    assert sorted(project.folder.iterdir()) == before

@@ -7,6 +7,7 @@ from collections.abc import Mapping  # noqa: TC003 - pydantic reads the annotati
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from magnus.domain.shell_command import shell_command_problem
 from magnus.ports.task_type import TaskFailedError, TaskResult, TaskType
 from magnus_executor_container import diagnosis
 from magnus_executor_container.config import INSIDE, PROJECT
@@ -24,7 +25,6 @@ _OUTPUTS = "MAGNUS_OUTPUT_PARAMETERS"
 _PARAMETERS = "MAGNUS_PARAMETERS_FILE"
 _FOR_THE_TASK = ("MAGNUS_PRM_", "MAGNUS_RUN_")
 _KEPT_BYTES = 4096
-_TOO_LONG_TO_PASS = 120 * 1024  # Linux takes 128 KiB in one argument
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +57,7 @@ class ContainerTask(TaskType):
 
     def find_problem(self, command: str) -> str | None:
         """Return what makes *command* impossible to run, whatever the image."""
-        if not command.strip():
-            return "the command is empty; write what the shell of the image shall run"
-        if "\0" in command:
-            return "the command holds a NUL character, which no command line can hold; leave it out"
-        if len(command.encode(errors="surrogatepass")) > _TOO_LONG_TO_PASS:
-            return f"the command is longer than {_TOO_LONG_TO_PASS // 1024} KiB; put it in a script and call that"
-        return None
+        return shell_command_problem(command)
 
     def run(self, command: str, options: Any, context: TaskContext) -> TaskResult:
         """Run the container to its end; nothing is left of it, however it ends.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import queue
 import signal
 import time
@@ -10,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from magnus.domain.capabilities import ExecutorCapabilities, Feature, Placement
+from magnus.domain.machine import usable_cores
 from magnus.domain.run_log import CodeIdentity, Status
 from magnus.errors import ConfigurationError, Problem
 from magnus.ports.executor import InteractiveExecutor
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from magnus.domain.graph import Graph
-    from magnus.domain.jobs import Job, JobEnd
+    from magnus.domain.jobs import Job, JobEnd, JobIdentity
     from magnus.domain.nodes import Node
     from magnus.ports.executor import ComputeNeeds, StepRunner
     from magnus_executor_container.client import Engine
@@ -44,8 +44,6 @@ _SECONDS_TO_REMOVE = 4.0
 _AT_ONCE = 4
 """Rehearsals at the same time."""
 
-_Key = tuple[str, str, int]
-
 
 class LocalContainerExecutor(InteractiveExecutor):
     """Runs each step in a container on this machine's engine; what the traversal needs stays in this process."""
@@ -58,8 +56,8 @@ class LocalContainerExecutor(InteractiveExecutor):
         self._engine_in_use: Engine | None = None
         self._needs: Sequence[ComputeNeeds] = ()
         self._identities: dict[str, list[CodeIdentity]] = {}
-        self._known: dict[_Key, Status] = {}
-        self._running: dict[_Key, RunningJob] = {}
+        self._known: dict[JobIdentity, Status] = {}
+        self._running: dict[JobIdentity, RunningJob] = {}
         self._events: queue.SimpleQueue[tuple[RunningJob, JobEnd | None]] = queue.SimpleQueue()
 
     @classmethod
@@ -77,7 +75,7 @@ class LocalContainerExecutor(InteractiveExecutor):
         """One without *enable_parallel*, else *max_workers*."""
         if not self.options.enable_parallel:
             return 1
-        return self.options.max_workers or _usable_cores()
+        return self.options.max_workers or usable_cores()
 
     @property
     def _engine(self) -> Engine:
@@ -155,7 +153,7 @@ class LocalContainerExecutor(InteractiveExecutor):
 
     def trigger_job(self, job: Job, run_here: StepRunner) -> Status:
         """Start *job*; one that was asked for before is not started again."""
-        key = _identity(job)
+        key = job.identity
         if key not in self._known:
             self._known[key] = self._start(job, run_here)
         return self._known[key]
@@ -176,7 +174,7 @@ class LocalContainerExecutor(InteractiveExecutor):
             running = ContainerJob(
                 job, remote, self._begun, self._ended, self._engine, spec, job.options.pull
             )
-        self._running[_identity(job)] = running
+        self._running[job.identity] = running
         running.start()
         return Status.TRIGGERED
 
@@ -219,7 +217,7 @@ class LocalContainerExecutor(InteractiveExecutor):
     def _took(self, running: RunningJob, end: JobEnd | None) -> list[JobEnd]:
         if end is None:
             return []
-        key = _identity(running.job)
+        key = running.job.identity
         self._running.pop(key, None)
         self._known[key] = end.status
         return [end]
@@ -261,10 +259,6 @@ class LocalContainerExecutor(InteractiveExecutor):
         return told
 
 
-def _identity(job: Job) -> _Key:
-    return job.run_id, job.step_name, job.attempt_number
-
-
 def _stays_here(node: Node, options: LocalContainerOptions) -> bool:
     return options.run_in_local or _is_container_task(node)
 
@@ -276,9 +270,3 @@ def _is_container_task(node: Node) -> bool:
 def _variant(options: LocalContainerOptions, limits: Limits) -> tuple[object, ...]:
     """Return what decides whether magnus begins in a container."""
     return options.docker_image, options.entrypoint, options.network, options.mount_project, limits
-
-
-def _usable_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 from magnus.domain.capabilities import ExecutorCapabilities, Feature, Placement
+from magnus.domain.machine import usable_cores
 from magnus.ports.executor import InteractiveExecutor
 from magnus_executor_local.config import LocalOptions
 
 if TYPE_CHECKING:
-    from magnus.domain.jobs import Job, JobEnd
+    from magnus.domain.jobs import Job, JobEnd, JobIdentity
     from magnus.domain.run_log import Status
     from magnus.ports.executor import StepRunner
     from magnus_executor_local.workers import WorkerPool
@@ -34,7 +34,7 @@ class LocalExecutor(InteractiveExecutor):
         """Start nothing yet."""
         super().__init__(options)
         self._pool: WorkerPool | None = None
-        self._known: dict[tuple[str, str, int], Status] = {}
+        self._known: dict[JobIdentity, Status] = {}
 
     @classmethod
     def capabilities(cls, options: Any) -> ExecutorCapabilities:
@@ -51,11 +51,11 @@ class LocalExecutor(InteractiveExecutor):
         """One without *enable_parallel*, else *max_workers*."""
         if not self.options.enable_parallel:
             return 1
-        return self.options.max_workers or _usable_cores()
+        return self.options.max_workers or usable_cores()
 
     def trigger_job(self, job: Job, run_here: StepRunner) -> Status:
         """Run *job* here, or hand it to a worker; one that was asked for before is not started again."""
-        key = _identity(job)
+        key = job.identity
         if key not in self._known:
             self._known[key] = self._start(job, run_here)
         return self._known[key]
@@ -73,7 +73,7 @@ class LocalExecutor(InteractiveExecutor):
     def wait_for_jobs(self, timeout_seconds: float | None) -> list[JobEnd]:
         """See the port."""
         ends = self._pool.wait(timeout_seconds) if self._pool else []
-        self._known.update((_identity(end.job), end.status) for end in ends)
+        self._known.update((end.job.identity, end.status) for end in ends)
         return ends
 
     def stop_jobs(self) -> None:
@@ -85,13 +85,3 @@ class LocalExecutor(InteractiveExecutor):
         """Let the workers end."""
         if self._pool:
             self._pool.close()
-
-
-def _identity(job: Job) -> tuple[str, str, int]:
-    return job.run_id, job.step_name, job.attempt_number
-
-
-def _usable_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 MapVariable = tuple[tuple[str, Any], ...]
 """The items of the maps around a step, outermost first: (`iterate_as`, value)."""
 
+JobIdentity = tuple[str, str, int]
+"""The run, the step and the attempt."""
+
 
 class Job(NamedTuple):
     """What an executor is asked to run.
@@ -35,6 +38,11 @@ class Job(NamedTuple):
     attempt_number: int
     map_variable: MapVariable = ()
     options: Any = None
+
+    @property
+    def identity(self) -> JobIdentity:
+        """What tells it from every other job."""
+        return self.run_id, self.step_name, self.attempt_number
 
     @property
     def timeout_seconds(self) -> float | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from subprocess import PIPE
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
+from magnus.domain.shell_command import shell_command_problem
 from magnus.engine.child_process import child_process
 from magnus.ports.task_type import TaskFailedError, TaskResult, TaskType
 
@@ -20,7 +21,6 @@ _LONGEST_LINE = 500
 _CHUNK = 65_536
 _NOT_FOUND = 127
 _BY_SIGNAL = 128
-_TOO_LONG_TO_PASS = 120 * 1024  # Linux takes 128 KiB in one argument
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +45,7 @@ class ShellTask(TaskType):
 
     def find_problem(self, command: str) -> str | None:
         """Return what makes *command* impossible to run, whatever the shell."""
-        if not command.strip():
-            return "the command is empty; write what the shell shall run"
-        if "\0" in command:
-            return "the command holds a NUL character, which no command line can hold; leave it out"
-        if len(command.encode(errors="surrogatepass")) > _TOO_LONG_TO_PASS:
-            return f"the command is longer than {_TOO_LONG_TO_PASS // 1024} KiB; put it in a script and call that"
-        return None
+        return shell_command_problem(command)
 
     def run(self, command: str, options: Any, context: TaskContext) -> TaskResult:
         """Run the shell to its end.
