@@ -210,12 +210,14 @@ def _choose(
     """Load the adapter of every port and build its options."""
     chosen: dict[str, Block] = {}
     unusable: ServiceError | None = None
+    is_unread = bool(problems)
     for port, default in DEFAULT_TYPES.items():
         written = raw.get(port) or RawBlock(port, default, {})
         try:
             chosen[port] = _block(written, adapters)
         except InputError as error:
-            problems.extend(error.problems)
+            if port in raw or not is_unread:  # else the file that cannot be read may have chosen another
+                problems.extend(error.problems)
         except ServiceError as error:
             unusable = unusable or error
     if unusable is not None and not problems:

@@ -9,11 +9,11 @@ import pytest
 from magnus.definition.config import load_config
 from magnus.definition.pipeline import load_pipeline
 from magnus.errors import ConfigurationError
+from magnus.plugins.discovery import PluginSource
+from magnus.plugins.manager import AdapterManager
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from magnus.plugins.manager import AdapterManager
 
 PIPELINE = """\
 dag: {start_at: d, steps: {d: {type: success}, f: {type: fail}}}
@@ -136,3 +136,14 @@ build_options(CommonOptions, {}, "x")
 sys.exit("pydantic" in sys.modules)
 """
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_file_that_cannot_be_read_is_not_blamed_for_a_default_that_is_not_installed(
+    folder: Path,
+) -> None:
+    """It may have chosen something else; with the core alone the default executor is missing."""
+    (folder / "broken.yaml").write_text("executor: {type: local-container\n")
+    alone = AdapterManager([PluginSource("builtin", "magnus.builtin.plugin", "magnus-core 1")])
+    with pytest.raises(ConfigurationError) as caught:
+        load_config("broken.yaml", environ={}, adapters=alone)
+    assert [problem.path for problem in caught.value.problems] == ["broken.yaml"]
