@@ -242,7 +242,8 @@ def _url_inside(options: LocalContainerOptions, url: str) -> str:
     if host == parts.hostname and port == (parts.port or port):
         return url
     user, at, _ = parts.netloc.rpartition("@")
-    return urlunsplit(parts._replace(netloc=f"{user}{at}{host}:{port}"))
+    shown = f"[{host}]" if ":" in host else host  # an IPv6 address
+    return urlunsplit(parts._replace(netloc=f"{user}{at}{shown}:{port}"))
 
 
 def _sqlite_file(url: str) -> str | None:
