@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,9 @@ ON_THIS_MACHINE = Verdict(Judgement.OK, "steps run on this machine (run_in_local
 
 def service(kind: str, name: str, **written: Any) -> Any:
     """Return the options of a service, as a configuration makes them."""
+    needed = {"sql": "sqlalchemy", "mlflow": "mlflow"}.get(name)
+    if needed and find_spec(needed) is None:
+        pytest.skip(f"needs {needed}, an extra of the package of the stores")
     adapter = AdapterManager(find_plugins()).load(kind, name)
     return build_options(adapter.Options, written, kind)
 
