@@ -77,7 +77,10 @@ class LocalContainerOptions(CommonOptions):
         """Return how a server is reached from inside; the more exact entry of *service_addresses* wins."""
         found = self.service_addresses.get(f"{host}:{port}") or self.service_addresses.get(host) or host
         name, colon, number = found.rpartition(":")
-        return (name, int(number)) if colon and number.isdigit() else (found, port)
+        is_bare_ipv6 = ":" in name and not name.endswith("]")
+        if colon and number.isdigit() and not is_bare_ipv6:
+            found, port = name, int(number)
+        return found.removeprefix("[").removesuffix("]"), port
 
 
 def _check_size(name: str, size: int | str) -> None:

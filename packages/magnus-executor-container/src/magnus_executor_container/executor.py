@@ -63,8 +63,12 @@ class LocalContainerExecutor(InteractiveExecutor):
     @classmethod
     def capabilities(cls, options: Any) -> ExecutorCapabilities:
         """See the port."""
+        placement = Placement.CONTAINER
+        if options.run_in_local:
+            placement = Placement.SAME_HOST if options.enable_parallel else Placement.SAME_PROCESS
         return ExecutorCapabilities(
-            placement=Placement.SAME_HOST if options.run_in_local else Placement.CONTAINER,
+            placement=placement,
+            timeout_placement=Placement.SAME_HOST if options.run_in_local else None,
             concurrent_branches=options.enable_parallel,
             refused_features={Feature.RESOURCES: _NO_LIMITS} if options.run_in_local else {},
             mounts_working_folder=options.mount_project,

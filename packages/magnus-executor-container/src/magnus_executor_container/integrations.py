@@ -30,6 +30,10 @@ class _MountedFolder(Integration):
     option: ClassVar[str]
     inside: ClassVar[str]
 
+    def folder(self, written: str) -> str:
+        """Return the absolute path of the folder, read as the service reads it."""
+        return os.path.abspath(written)  # noqa: PTH100
+
     def validate(self, executor_options: LocalContainerOptions, service_options: Any) -> Verdict:
         """A folder can always be mounted."""
         if executor_options.run_in_local:
@@ -40,8 +44,7 @@ class _MountedFolder(Integration):
         self, executor_options: LocalContainerOptions, service_options: Any
     ) -> ComputeNeeds:
         """Mount the folder."""
-        folder = os.path.abspath(os.path.expanduser(getattr(service_options, self.option)))  # noqa: PTH100, PTH111
-        return ComputeNeeds(mounts={folder: (self.inside, False)})
+        return ComputeNeeds(mounts={self.folder(getattr(service_options, self.option)): (self.inside, False)})
 
     def configure_for_execution(self, executor_options: LocalContainerOptions, service_options: Any) -> Any:
         """Use the mounted folder."""
@@ -60,6 +63,10 @@ class CatalogFolder(_MountedFolder):
 
     option = "catalog_location"
     inside = f"{INSIDE}/catalog"
+
+    def folder(self, written: str) -> str:
+        """See the base class; this service knows `~`."""
+        return super().folder(os.path.expanduser(written))  # noqa: PTH111
 
 
 class SqlRunLog(Integration):
@@ -242,7 +249,8 @@ def _url_inside(options: LocalContainerOptions, url: str) -> str:
     if host == parts.hostname and port == (parts.port or port):
         return url
     user, at, _ = parts.netloc.rpartition("@")
-    return urlunsplit(parts._replace(netloc=f"{user}{at}{host}:{port}"))
+    shown = f"[{host}]" if ":" in host else host  # an IPv6 address
+    return urlunsplit(parts._replace(netloc=f"{user}{at}{shown}:{port}"))
 
 
 def _sqlite_file(url: str) -> str | None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from magnus_executor_container.container_spec import ContainerSpec
 
 _CHUNK = 65_536
+_NEVER_RAN = "stopped before it began"
 
 
 class RunningJob(ABC):
@@ -138,7 +139,7 @@ class ContainerJob(RunningJob):
             with self._lock:
                 self._container = container
                 if self._is_stopped:
-                    return JobEnd(self.job, Status.FAIL, "stopped before it began")
+                    return JobEnd(self.job, Status.FAIL, _NEVER_RAN)
             end = container.run(self._remote.stdin, self._take)
         except EngineRefusedError as error:
             return self._failed(diagnosis.not_created(self._spec, error, self._pull))
@@ -175,28 +176,34 @@ class HostJob(RunningJob):
         """Prepare to run it with the Python that runs magnus here."""
         super().__init__(job, remote, on_begin, on_end)
         self._process: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+        self._is_stopped = False
 
     def signal(self, number: signal.Signals) -> None:
         """See the base class."""
+        with self._lock:
+            self._is_stopped = True
         if self._process is not None:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, number)
 
     def _work(self) -> JobEnd:
         arguments = [sys.executable, "-m", *self._remote.command]
-        try:
-            process = subprocess.Popen(
-                arguments,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-            )
-        except OSError as error:
-            return JobEnd(
-                self.job, Status.FAIL, f"no process could be started: {error}", failure="submission"
-            )
-        self._process = process
+        with self._lock:
+            if self._is_stopped:
+                return JobEnd(self.job, Status.FAIL, _NEVER_RAN)
+            try:
+                self._process = process = subprocess.Popen(
+                    arguments,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                return JobEnd(
+                    self.job, Status.FAIL, f"no process could be started: {error}", failure="submission"
+                )
         with process:
             try:
                 self._converse(process)

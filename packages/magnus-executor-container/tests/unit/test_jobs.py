@@ -1,0 +1,392 @@
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from magnus.domain.jobs import JobEnd
+from magnus.domain.run_log import Status
+from magnus.errors import ServiceError
+from magnus_executor_container.client import ContainerEnd
+from magnus_executor_container.container_spec import ContainerSpec
+from magnus_executor_container.errors import EngineRefusedError, EngineUnreachableError
+from magnus_executor_container.jobs import ContainerJob, HostJob
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.unit.conftest import FakeContainer, FakeRemote, Kit
+
+    from magnus_executor_container.jobs import RunningJob
+
+SPEC = ContainerSpec("image", ("magnus", "work"), {})
+
+# What stands for magnus in a process of this machine: does what its argument says.
+WORK = """
+import os, signal, subprocess, sys, time
+what = sys.argv[1]
+if what == "unread":
+    os._exit(7)
+data = os.read(0, 1000)
+os.write(1, b"<begin>")
+if what == "echo":
+    os.write(2, data)
+elif what.startswith("exit"):
+    sys.exit(int(what[4:]))
+elif what == "segfault":
+    os.kill(os.getpid(), signal.SIGSEGV)
+elif what == "refuse":
+    os.write(1, b"<refuse>not today")
+    sys.exit(2)
+elif what == "child":
+    child = subprocess.Popen(["sleep", "300"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    open("child", "w").write(str(child.pid))
+elif what == "hang":
+    os.write(2, b"hanging")
+    time.sleep(300)
+"""
+
+
+class Ends:
+    """Takes how a job begins and ends, as the executor does."""
+
+    def __init__(self, patience_seconds: float) -> None:
+        """Nothing has begun."""
+        self._patience_seconds = patience_seconds
+        self.begun = threading.Event()
+        self._ended = threading.Event()
+        self._ends: list[JobEnd] = []
+
+    def on_begin(self, job: RunningJob) -> None:
+        """Note it."""
+        assert not self.begun.is_set(), "an attempt begins once"
+        self.begun.set()
+
+    def on_end(self, job: RunningJob, end: JobEnd) -> None:
+        """Note it."""
+        self._ends.append(end)
+        self._ended.set()
+
+    def end(self) -> JobEnd:
+        """Return the one end of the job."""
+        assert self._ended.wait(self._patience_seconds)
+        (end,) = self._ends
+        return end
+
+
+@pytest.fixture
+def ends(kit: Kit) -> Ends:
+    """Return it."""
+    return Ends(kit.patience_seconds)
+
+
+class TestInContainers:
+    """Jobs in containers of an engine that runs nothing."""
+
+    @pytest.fixture
+    def make(self, kit: Kit, ends: Ends) -> Callable[..., tuple[ContainerJob, FakeRemote]]:
+        """Return a function that makes a job."""
+
+        def make(timeout: float | None = None) -> tuple[ContainerJob, FakeRemote]:
+            remote = kit.remote()
+            # The fake has what jobs use of the engine, and no more.
+            engine = kit.engine
+            job = ContainerJob(
+                kit.job(timeout=timeout),
+                remote,
+                ends.on_begin,
+                ends.on_end,
+                engine,  # type: ignore[arg-type]
+                SPEC,
+                "missing",
+            )
+            return job, remote
+
+        return make
+
+    def test_a_container_that_ends_well_is_a_success(
+        self, kit: Kit, ends: Ends, make: Callable[..., tuple[ContainerJob, FakeRemote]]
+    ) -> None:
+        """It was told on stdin, and nothing is left of it."""
+        job, remote = make()
+        job.start()
+        assert ends.end() == JobEnd(job.job, Status.SUCCESS)
+        assert ends.begun.is_set()
+        assert kit.engine.told == [b"told"]
+        assert kit.engine.removed == [kit.engine.created[0].id]
+        assert remote.is_closed
+
+    @pytest.mark.parametrize(
+        ("out_of_memory", "note"),
+        [
+            (False, ""),
+            (
+                True,
+                "the step was killed because this machine ran out of memory; let it need less, or set a limit",
+            ),
+        ],
+    )
+    def test_a_container_that_fails_is_told_with_its_exit_code(
+        self,
+        kit: Kit,
+        ends: Ends,
+        make: Callable[..., tuple[ContainerJob, FakeRemote]],
+        out_of_memory: bool,  # noqa: FBT001 - a column of a table
+        note: str,
+    ) -> None:
+        """What only the engine knows is noted besides, for a step that recorded its failure itself."""
+
+        def fail(container: FakeContainer, on_output: Callable[[bytes, int], object]) -> ContainerEnd:
+            on_output(kit.begin, 1)
+            return ContainerEnd(3, out_of_memory=out_of_memory)
+
+        kit.engine.script = fail
+        job, _ = make()
+        job.start()
+        end = ends.end()
+        assert (end.status, end.exit_code, end.failure, end.note) == (Status.FAIL, 3, "exit:3", note)
+        assert end.message == (note or "the process of the step ended by itself with exit code 3")
+
+    def test_what_magnus_in_the_container_refuses_is_told_in_its_words(
+        self, kit: Kit, ends: Ends, make: Callable[..., tuple[ContainerJob, FakeRemote]]
+    ) -> None:
+        """It has no name: another attempt would be refused, too."""
+
+        def refuse(container: FakeContainer, on_output: Callable[[bytes, int], object]) -> ContainerEnd:
+            on_output(kit.refuse + b"another version", 1)
+            return ContainerEnd(2, out_of_memory=False)
+
+        kit.engine.script = refuse
+        job, _ = make()
+        job.start()
+        assert ends.end() == JobEnd(job.job, Status.FAIL, "another version", 2)
+        assert not ends.begun.is_set()
+
+    def test_a_container_in_which_magnus_does_not_begin_is_explained(
+        self, kit: Kit, ends: Ends, make: Callable[..., tuple[ContainerJob, FakeRemote]]
+    ) -> None:
+        """By what it said last."""
+
+        def end(container: FakeContainer, on_output: Callable[[bytes, int], object]) -> ContainerEnd:
+            on_output(b"cannot", 2)
+            return ContainerEnd(1, out_of_memory=False)
+
+        kit.engine.script = end
+        job, _ = make()
+        job.start()
+        assert (
+            ends.end().message
+            == "magnus could not begin in the image 'image', and ended with exit code 1: cannot"
+        )
+
+    def test_a_container_that_the_engine_refuses_is_a_failed_submission(
+        self, kit: Kit, ends: Ends, make: Callable[..., tuple[ContainerJob, FakeRemote]]
+    ) -> None:
+        """Another attempt may find room."""
+        kit.engine.refuses = EngineRefusedError("x", "no space left")
+        job, remote = make()
+        job.start()
+        assert ends.end() == JobEnd(
+            job.job, Status.FAIL, "the engine refused the container: no space left", failure="submission"
+        )
+        assert remote.is_closed
+
+    def test_an_engine_that_goes_away_ends_the_job(
+        self, kit: Kit, ends: Ends, make: Callable[..., tuple[ContainerJob, FakeRemote]]
+    ) -> None:
+        """Nobody waits for what cannot be told any more."""
+        kit.engine.refuses = EngineUnreachableError("no engine answers", retriable=True)
+        job, _ = make()
+        job.start()
+        assert ends.end() == JobEnd(job.job, Status.FAIL, "no engine answers", failure="submission")
+
+    def test_a_bug_ends_the_job_too(
+        self, kit: Kit, ends: Ends, make: Callable[..., tuple[ContainerJob, FakeRemote]]
+    ) -> None:
+        """The traversal waits for an end."""
+        kit.engine.refuses = KeyError("Id")
+        job, _ = make()
+        job.start()
+        assert ends.end() == JobEnd(job.job, Status.FAIL, "KeyError: 'Id'")
+
+    def test_a_job_that_has_taken_too_long_is_killed(
+        self, kit: Kit, ends: Ends, make: Callable[..., tuple[ContainerJob, FakeRemote]]
+    ) -> None:
+        """It is known as `timeout`, and removed."""
+        kit.engine.script = kit.run_until_killed
+        job, _ = make(2.5)
+        job.start()
+        assert ends.begun.wait(kit.patience_seconds)
+        job.time_out()
+        assert ends.end() == JobEnd(job.job, Status.FAIL, "timed out after 2.5 s", failure="timeout")
+        (container,) = kit.engine.created
+        assert container.signals == [signal.SIGKILL]
+        assert kit.engine.removed == [container.id]
+
+    def test_a_job_that_is_stopped_before_its_container_is_there_never_runs(
+        self, kit: Kit, ends: Ends, make: Callable[..., tuple[ContainerJob, FakeRemote]]
+    ) -> None:
+        """The container is removed unused."""
+        job, _ = make()
+        job.signal(signal.SIGTERM)
+        job.start()
+        assert ends.end() == JobEnd(job.job, Status.FAIL, "stopped before it began")
+        assert kit.engine.told == []
+        assert kit.engine.removed == [kit.engine.created[0].id]
+
+    def test_an_engine_that_will_not_pass_on_a_signal_stops_nobody(
+        self,
+        kit: Kit,
+        ends: Ends,
+        make: Callable[..., tuple[ContainerJob, FakeRemote]],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """Others are stopped all the same."""
+        kit.engine.script = kit.run_until_killed
+        job, _ = make()
+        job.start()
+        assert ends.begun.wait(kit.patience_seconds)
+
+        def refuse(number: int) -> None:
+            message = "gone"
+            raise ServiceError(message)
+
+        (container,) = kit.engine.created
+        monkeypatch.setattr(container, "signal", refuse)
+        job.signal(signal.SIGTERM)
+        container.killed.set()
+        assert job.join(kit.patience_seconds)
+
+
+class TestOnThisMachine:
+    """Jobs in real processes."""
+
+    @pytest.fixture
+    def make(
+        self, kit: Kit, ends: Ends, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> Callable[..., tuple[HostJob, FakeRemote]]:
+        """Return a function that makes a job whose process does what it is told."""
+        (tmp_path / "work.py").write_text(WORK)
+        monkeypatch.chdir(tmp_path)
+
+        def make(
+            what: str, stdin: bytes = b"told", timeout: float | None = None
+        ) -> tuple[HostJob, FakeRemote]:
+            remote = kit.remote(("work", what), stdin)
+            return HostJob(kit.job(timeout=timeout), remote, ends.on_begin, ends.on_end), remote
+
+        return make
+
+    def test_it_reads_its_job_and_its_output_is_handed_on(
+        self, ends: Ends, make: Callable[..., tuple[HostJob, FakeRemote]]
+    ) -> None:
+        """Both streams."""
+        job, remote = make("echo")
+        job.start()
+        assert ends.end() == JobEnd(job.job, Status.SUCCESS)
+        assert ends.begun.is_set()
+        assert remote.last_words == "told"
+        assert remote.is_closed
+
+    @pytest.mark.parametrize(
+        ("what", "message", "code"),
+        [
+            ("exit7", "the process of the step ended by itself with exit code 7", 7),
+            ("segfault", "the process of the step was killed by SIGSEGV", 139),
+        ],
+    )
+    def test_a_process_that_dies_is_told_with_the_cause(
+        self,
+        ends: Ends,
+        make: Callable[..., tuple[HostJob, FakeRemote]],
+        what: str,
+        message: str,
+        code: int,
+    ) -> None:
+        """Exit codes are those a shell would report."""
+        job, _ = make(what)
+        job.start()
+        assert ends.end() == JobEnd(job.job, Status.FAIL, message, code, f"exit:{code}")
+
+    def test_a_process_that_ends_without_reading_is_told_by_its_exit_code(
+        self, ends: Ends, make: Callable[..., tuple[HostJob, FakeRemote]]
+    ) -> None:
+        """More than a pipe holds is left unread then; that is a consequence and not the cause."""
+        job, _ = make("unread", bytes(1_000_000))
+        job.start()
+        message = "the process of the step ended by itself with exit code 7"
+        assert ends.end() == JobEnd(job.job, Status.FAIL, message, 7, "exit:7")
+
+    def test_what_magnus_refuses_is_told_in_its_words(
+        self, ends: Ends, make: Callable[..., tuple[HostJob, FakeRemote]]
+    ) -> None:
+        """As of a container."""
+        job, _ = make("refuse")
+        job.start()
+        end = ends.end()
+        assert (end.status, end.message, end.failure) == (Status.FAIL, "not today", "")
+
+    def test_what_a_process_has_started_ends_with_it(
+        self, kit: Kit, ends: Ends, make: Callable[..., tuple[HostJob, FakeRemote]]
+    ) -> None:
+        """The process group is killed at the end."""
+        job, _ = make("child")
+        job.start()
+        assert ends.end().status is Status.SUCCESS
+        child = int(Path("child").read_text(encoding="utf-8"))
+        until = threading.Event()
+        for _ in range(int(kit.patience_seconds / 0.01)):
+            if not runs(child):
+                break
+            until.wait(0.01)
+        assert not runs(child)
+
+    def test_a_job_that_has_taken_too_long_is_killed(
+        self, kit: Kit, ends: Ends, make: Callable[..., tuple[HostJob, FakeRemote]]
+    ) -> None:
+        """It is known as `timeout`."""
+        job, _ = make("hang", timeout=0.5)
+        job.start()
+        assert ends.begun.wait(kit.patience_seconds)
+        job.time_out()
+        assert ends.end() == JobEnd(job.job, Status.FAIL, "timed out after 0.5 s", failure="timeout")
+
+    def test_a_job_that_is_stopped_before_its_process_is_there_never_runs(
+        self, ends: Ends, make: Callable[..., tuple[HostJob, FakeRemote]]
+    ) -> None:
+        """As a container's."""
+        job, remote = make("hang")
+        job.signal(signal.SIGTERM)
+        job.start()
+        assert ends.end() == JobEnd(job.job, Status.FAIL, "stopped before it began")
+        assert remote.last_words == ""
+
+    def test_a_process_that_cannot_be_started_is_a_failed_submission(
+        self,
+        ends: Ends,
+        make: Callable[..., tuple[HostJob, FakeRemote]],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """As a container that the engine refuses."""
+        monkeypatch.setattr("sys.executable", "/no/such/python")
+        job, _ = make("echo")
+        job.start()
+        end = ends.end()
+        assert end.message == (
+            "no process could be started: [Errno 2] No such file or directory: '/no/such/python'"
+        )
+        assert end.failure == "submission"
+
+
+def runs(process_id: int) -> bool:
+    """Tell whether a process does anything; one that nobody has waited for does not."""
+    try:
+        os.kill(process_id, 0)
+        stat = Path(f"/proc/{process_id}/stat").read_text(encoding="utf-8")
+    except (ProcessLookupError, FileNotFoundError):
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
