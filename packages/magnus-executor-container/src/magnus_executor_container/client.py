@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -134,6 +135,7 @@ class Engine:
             EngineUnreachableError: It does not answer.
         """
         with _talking("speak to the engine"):
+            _knock()
             settings = kwargs_from_env()
             self._api = docker.APIClient(version="auto", timeout=_SECONDS_FOR_AN_ANSWER, **settings)
             self.architecture: str = self._api.version()["Arch"]
@@ -269,6 +271,18 @@ def _entrypoint(spec: ContainerSpec) -> list[str] | None:
     return None if spec.entrypoint is None else list(spec.entrypoint) or [""]
 
 
+def _address() -> str:
+    return os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
+
+
+def _knock() -> None:
+    """Connect and hang up: where nobody listens, the vendor's library would leave its own socket open."""
+    scheme, _, path = _address().partition("://")
+    if scheme == "unix":
+        with socket.socket(socket.AF_UNIX) as knocking:
+            knocking.connect(path)
+
+
 def _converse(connection: Any, stdin: bytes, on_output: Callable[[bytes, int], object]) -> None:
     """Send what the container reads first, and hand on what it writes until it writes no more."""
     raw = getattr(connection, "_sock", connection)
@@ -281,7 +295,7 @@ def _converse(connection: Any, stdin: bytes, on_output: Callable[[bytes, int], o
 @contextmanager
 def _talking(what: str, accepts: tuple[int, ...] = ()) -> Iterator[None]:
     """Turn the vendor's errors into ours; answers with a status of *accepts* count as done."""
-    where = os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
+    where = _address()
     try:
         yield
     except docker.errors.APIError as error:

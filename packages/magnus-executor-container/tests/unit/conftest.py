@@ -41,13 +41,12 @@ class FakeRemote:
         self.is_closed = False
 
     def write(self, data: bytes, stream: int) -> bool:
-        """Keep it."""
-        if data.startswith(BEGIN):
-            self.has_begun = True
-        elif data.startswith(REFUSE):
-            self.refusal = data.removeprefix(REFUSE).decode()
-        else:
-            self.last_words += data.decode()
+        """Keep it; several words may come in one piece."""
+        self.has_begun |= BEGIN in data
+        said, marked, refusal = data.replace(BEGIN, b"").partition(REFUSE)
+        if marked:
+            self.refusal = refusal.decode()
+        self.last_words += said.decode()
         return self.has_begun
 
     def close(self) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from magnus.domain.capabilities import Placement
+from magnus.domain.capabilities import Feature, Placement
 from magnus.domain.graph import Graph
 from magnus.domain.nodes import Node, Resources, TaskSettings
 from magnus.domain.run_log import Status
@@ -82,7 +82,7 @@ class TestCapabilities:
         """No engine is asked."""
         said = LocalContainerExecutor.capabilities(options)
         assert (said.placement, said.concurrent_branches) == (placement, concurrent)
-        assert said.refused_features == {}
+        assert set(said.refused_features) == ({Feature.RESOURCES} if options.run_in_local else set())
         assert LocalContainerExecutor(options).max_concurrent_jobs == room
 
     def test_without_a_number_there_is_room_for_as_many_jobs_as_there_are_cores(self) -> None:
@@ -336,7 +336,7 @@ class TestRehearsal:
     def test_magnus_must_begin(self, kit: Kit, executor: LocalContainerExecutor) -> None:
         """A container that ends without a word is told, even with exit code 0."""
         kit.engine.script = lambda _container, _on_output: ContainerEnd(0, out_of_memory=False)
-        with pytest.raises(ConfigurationError, match="^magnus could not begin in the image 'image'"):
+        with pytest.raises(ConfigurationError, match=r"^magnus could not begin in the image 'image'"):
             self.prepare(executor, kit, task("a"))
 
     @pytest.mark.parametrize(
@@ -427,11 +427,15 @@ class TestReaping:
             Found("4", {"magnus.run_id": "other", "magnus.step": "c", "magnus.owner": DEAD}, is_running=True),
         ]
         assert executor.reap("r") == [
-            "removed the container 123456789012 of the step 'a.b' of run 'r' (still running), which a killed magnus had "
-            "left",
+            (
+                "removed the container 123456789012 of the step 'a.b' of run 'r' (still running), which a killed magnus had "
+                "left"
+            ),
             "removed the container 2 of the rehearsal of run 'r' (ended), which a killed magnus had left",
-            "left alone: the container 3 of the step 'c' of run 'r'; the magnus that started it still runs, or runs "
-            "elsewhere",
+            (
+                "left alone: the container 3 of the step 'c' of run 'r'; the magnus that started it still runs, or runs "
+                "elsewhere"
+            ),
         ]
         assert kit.engine.removed == ["1234567890123", "2"]
 

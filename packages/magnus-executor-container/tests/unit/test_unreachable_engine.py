@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import gc
-import warnings
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,19 +9,9 @@ from magnus.ports.image_builder import ImageRequest
 from magnus_executor_container.image_builder import DockerImageBuilder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 REMEDY = "start it, see that this user may use it, or set DOCKER_HOST to where one listens"
-
-
-@pytest.fixture(autouse=True)
-def no_sockets_left() -> Iterator[None]:
-    """Let go of the sockets that the docker SDK leaves open where it cannot connect, before another test is blamed."""
-    yield
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
 
 
 @pytest.mark.parametrize(
