@@ -116,24 +116,30 @@ def test_an_image_that_must_not_be_fetched_is_told_as_such() -> None:
             IMAGE._replace(architecture="arm64"),
             ContainerEnd(255, out_of_memory=False),
             "",
-            "the image 'image' is for arm64, and this engine runs amd64; build 'image' on this machine, or fetch the "
-            "variant for it",
+            (
+                "the image 'image' is for arm64, and this engine runs amd64; build 'image' on this machine, or fetch the "
+                "variant for it"
+            ),
         ),
         (
             SPEC,
             IMAGE,
             ContainerEnd(2, out_of_memory=False),
             "No such option: --job-from-stdin",
-            "the image 'image' has another version of magnus, which does not know this one's way to hand over a step; "
-            "build the image again",
+            (
+                "the image 'image' has another version of magnus, which does not know this one's way to hand over a step; "
+                "build the image again"
+            ),
         ),
         (
             SPEC,
             IMAGE._replace(entrypoint=("/start", "-x")),
             ContainerEnd(1, out_of_memory=False),
             "usage: start",
-            "the entry point of the image 'image' (/start -x) did not run the command that it was given, and ended with "
-            'exit code 1: usage: start; let it end with exec "$@", or set `entrypoint: []`',
+            (
+                "the entry point of the image 'image' (/start -x) did not run the command that it was given, and ended with "
+                'exit code 1: usage: start; let it end with exec "$@", or set `entrypoint: []`'
+            ),
         ),
         (
             SPEC._replace(entrypoint=()),
@@ -162,8 +168,10 @@ def test_an_image_that_must_not_be_fetched_is_told_as_such() -> None:
             IMAGE,
             ContainerEnd(137, out_of_memory=True),
             "",
-            "the step was killed because it needed more than its 512 MiB of memory; give it more "
-            "(`resources: {memory: ...}`), or let it need less",
+            (
+                "the step was killed because it needed more than its 512 MiB of memory; give it more "
+                "(`resources: {memory: ...}`), or let it need less"
+            ),
         ),
     ],
 )

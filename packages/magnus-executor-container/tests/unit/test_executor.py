@@ -35,17 +35,19 @@ DEAD = own_label() + "0"
 
 
 @pytest.fixture
-def executors() -> Iterator[list[LocalContainerExecutor]]:
+def executors(kit: Kit) -> Iterator[list[LocalContainerExecutor]]:
     """Return where executors are put that are stopped in the end."""
     made: list[LocalContainerExecutor] = []
     yield made
+    for container in kit.engine.created:
+        container.killed.set()
     for executor in made:
         executor.stop_jobs()
         executor.close()
 
 
 @pytest.fixture
-def executor(executors: list[LocalContainerExecutor], kit: Kit) -> LocalContainerExecutor:
+def executor(executors: list[LocalContainerExecutor]) -> LocalContainerExecutor:
     """Return one with room for several jobs."""
     executors.append(LocalContainerExecutor(PARALLEL))
     return executors[0]
@@ -336,7 +338,7 @@ class TestRehearsal:
     def test_magnus_must_begin(self, kit: Kit, executor: LocalContainerExecutor) -> None:
         """A container that ends without a word is told, even with exit code 0."""
         kit.engine.script = lambda _container, _on_output: ContainerEnd(0, out_of_memory=False)
-        with pytest.raises(ConfigurationError, match="^magnus could not begin in the image 'image'"):
+        with pytest.raises(ConfigurationError, match=r"^magnus could not begin in the image 'image'"):
             self.prepare(executor, kit, task("a"))
 
     @pytest.mark.parametrize(
@@ -427,11 +429,15 @@ class TestReaping:
             Found("4", {"magnus.run_id": "other", "magnus.step": "c", "magnus.owner": DEAD}, is_running=True),
         ]
         assert executor.reap("r") == [
-            "removed the container 123456789012 of the step 'a.b' of run 'r' (still running), which a killed magnus had "
-            "left",
+            (
+                "removed the container 123456789012 of the step 'a.b' of run 'r' (still running), which a killed magnus had "
+                "left"
+            ),
             "removed the container 2 of the rehearsal of run 'r' (ended), which a killed magnus had left",
-            "left alone: the container 3 of the step 'c' of run 'r'; the magnus that started it still runs, or runs "
-            "elsewhere",
+            (
+                "left alone: the container 3 of the step 'c' of run 'r'; the magnus that started it still runs, or runs "
+                "elsewhere"
+            ),
         ]
         assert kit.engine.removed == ["1234567890123", "2"]
 

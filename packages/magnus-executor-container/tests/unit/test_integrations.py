@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -21,6 +20,9 @@ from magnus_executor_container.integrations import (
     RunLogFolder,
     SqlRunLog,
 )
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CONTAINER = LocalContainerOptions(docker_image="image")
 LOCAL = LocalContainerOptions(run_in_local=True)
