@@ -57,11 +57,20 @@ class Elsewhere:
         message = Forwarded(own_version(), MARK, self.blocks, inside_compute=False, job=job)
         return message._replace(**changes)
 
-    def start(self, data: bytes | None) -> subprocess.Popen[bytes]:
-        """Start a process and let it read *data*, with its stdin left open; None for a stdin with nothing."""
+    def start(self, data: bytes) -> subprocess.Popen[bytes]:
+        """Start a process and let it read *data*; its stdin is left open."""
         process = subprocess.Popen(
-            [sys.executable, "-m", "magnus", "execute_single_node", "--step-name", "fit", "--run-id", "run"]
-            + ["--job-from-stdin"],
+            [
+                sys.executable,
+                "-m",
+                "magnus",
+                "execute_single_node",
+                "--step-name",
+                "fit",
+                "--run-id",
+                "run",
+                "--job-from-stdin",
+            ],
             cwd=self.folder,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -70,9 +79,8 @@ class Elsewhere:
         )
         self._started.append(process)
         assert process.stdin is not None
-        if data is not None:
-            process.stdin.write(data)
-            process.stdin.flush()
+        process.stdin.write(data)
+        process.stdin.flush()
         return process
 
     def ended(self, process: subprocess.Popen[bytes]) -> Ended:
@@ -153,18 +161,24 @@ def test_a_step_that_fails_is_recorded_and_ends_with_1(elsewhere: Elsewhere) -> 
     assert elsewhere.recorded().attempts[0].exit_code == 3
 
 
-def test_the_attempt_the_tag_and_the_map_are_those_that_were_told(elsewhere: Elsewhere) -> None:
-    """The step finds the item as any of a map does."""
-    node = {
-        "type": "task",
-        "command_type": "shell",
-        "command": "echo $MAGNUS_PRM_item $MAGNUS_RUN_ID",
-        "next": "done",
-    }
-    job = ForwardedJob("run", "night", "fit", 2, (("item", "x y"),), {**node, "on_failure": "mend"})
+def test_the_run_the_tag_and_the_attempt_are_those_that_were_told(elsewhere: Elsewhere) -> None:
+    """What follows a node that fails is not needed to run it, and not there."""
+    (elsewhere.folder / "look.py").write_text(
+        "import magnus\ndef look():\n    print(magnus.get_run_id(), magnus.get_tag())\n"
+    )
+    node = {"type": "task", "command": "look.look", "next": "done", "on_failure": "mend"}
+    job = ForwardedJob("run", "night", "fit", 2, (("item", "x y"),), node)
     ended = elsewhere.run(elsewhere.message(None, job=job))
-    assert ended.code == 0, ended.err
+    assert ended.out == b"run night\n", ended.err
     assert [attempt.attempt_number for attempt in elsewhere.recorded().attempts] == [2]
+
+
+def test_the_items_of_the_maps_around_it_reach_a_child_process(elsewhere: Elsewhere) -> None:
+    """As in any step of a map."""
+    job = elsewhere.message("echo $MAGNUS_PRM_MAP_VARIABLE").job
+    assert job is not None
+    ended = elsewhere.run(elsewhere.message(None, job=job._replace(map_variable=(("item", "x y"),))))
+    assert ended.out == b'{"item":"x y"}\n', ended.err
 
 
 def test_a_task_has_nothing_to_read(elsewhere: Elsewhere) -> None:
