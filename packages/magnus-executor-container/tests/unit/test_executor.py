@@ -35,17 +35,19 @@ DEAD = own_label() + "0"
 
 
 @pytest.fixture
-def executors() -> Iterator[list[LocalContainerExecutor]]:
+def executors(kit: Kit) -> Iterator[list[LocalContainerExecutor]]:
     """Return where executors are put that are stopped in the end."""
     made: list[LocalContainerExecutor] = []
     yield made
+    for container in kit.engine.created:
+        container.killed.set()
     for executor in made:
         executor.stop_jobs()
         executor.close()
 
 
 @pytest.fixture
-def executor(executors: list[LocalContainerExecutor], kit: Kit) -> LocalContainerExecutor:
+def executor(executors: list[LocalContainerExecutor]) -> LocalContainerExecutor:
     """Return one with room for several jobs."""
     executors.append(LocalContainerExecutor(PARALLEL))
     return executors[0]

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from magnus.engine.forwarding import Forwarded, ForwardedJob, LineSorter, own_version
+from magnus.engine.masking import StreamMasker
 from magnus.engine.step_output import StepOutput
 
 if TYPE_CHECKING:
@@ -97,9 +98,16 @@ class ForwardedStep:
     def _take(self, data: bytes, stream: int) -> None:
         if not data:
             return
-        self._tail = (self._tail + data)[-_KEPT_BYTES:]
+        self._tail += data
+        if len(self._tail) > 2 * _KEPT_BYTES:
+            self._tail = self._hidden(self._tail[-4 * _KEPT_BYTES :])[-_KEPT_BYTES:]
         if self._output is not None:
             self._output.write(data, stream)
+
+    def _hidden(self, data: bytes) -> bytes:
+        """Hide the secrets in *data* before it is cut, as part of one would not be known for it."""
+        masker = StreamMasker(self._masker)
+        return masker.feed(data) + masker.flush()
 
 
 def _command(run_id: str, job: Job | None) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """What the process that traverses tells a process that runs one step elsewhere, and what comes back between its output.
 
 One message goes over on stdin, which neither an image nor the description of a container shows. Back come lines on stdout
-that begin with a mark made for this step alone, so that nothing a task prints is taken for one.
+behind a mark made for this step alone, so that nothing a task prints is taken for one.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from magnus.domain.jobs import MapVariable
 
 CORE_DISTRIBUTION = "magnus-core"
+
+_MARK_BEGINS = "\x1e"
+"""What hardly anybody prints, so that output is rarely held back."""
 
 
 class ForwardedJob(NamedTuple):
@@ -125,36 +128,45 @@ class Told(NamedTuple):
 
     def line(self, mark: str) -> bytes:
         """Return the line for the other side."""
-        return f"\x1e{mark} {json.dumps(self._asdict())}\n".encode()
+        return f"{_MARK_BEGINS}{mark} {json.dumps(self._asdict())}\n".encode()
 
 
 class LineSorter:
-    """Takes stdout apart: lines with the mark, and what the step printed."""
+    """Takes stdout apart: lines with the mark, and what the step printed.
+
+    The mark is looked for anywhere, because what was printed before it need not have ended its line.
+    """
 
     def __init__(self, mark: str) -> None:
         """Look for *mark*."""
-        self._begin = f"\x1e{mark} ".encode()
+        self._begin = f"{_MARK_BEGINS}{mark} ".encode()
         self._rest = b""
 
     def feed(self, data: bytes) -> tuple[bytes, list[Told]]:
-        """Return what was printed, and what was told, among the lines that *data* completes."""
-        lines = (self._rest + data).split(b"\n")
-        self._rest = lines.pop()
-        if self._rest and not self._begin.startswith(self._rest[: len(self._begin)]):
-            lines.append(self._rest)  # it can be shown at once
-            self._rest = b""
-            ending = b""
-        else:
-            ending = b"\n" if lines else b""
-        told = [self._told(line) for line in lines if line.startswith(self._begin)]
-        printed = b"\n".join(line for line in lines if not line.startswith(self._begin))
-        return (printed + ending if printed or len(told) < len(lines) else b""), told
+        """Return what was printed, and what was told, as far as *data* completes it."""
+        data = self._rest + data
+        printed: list[bytes] = []
+        told: list[Told] = []
+        while (start := data.find(self._begin)) >= 0 and (end := data.find(b"\n", start)) >= 0:
+            printed.append(data[:start])
+            told.append(_told(data[start + len(self._begin) : end]))
+            data = data[end + 1 :]
+        if start < 0:
+            start = self._possible_begin(data)
+        self._rest = data[start:]
+        return b"".join((*printed, data[:start])), told
 
     def flush(self) -> bytes:
-        """Return what was held back."""
+        """Return what was held back; a line that was not told to its end is dropped, as it may hold secrets."""
         rest, self._rest = self._rest, b""
-        return rest
+        return b"" if rest.startswith(self._begin) else rest
 
-    def _told(self, line: bytes) -> Told:
-        told = json.loads(line[len(self._begin) :])
-        return Told(told["has_begun"], tuple(told["secrets"]), told["refusal"])
+    def _possible_begin(self, data: bytes) -> int:
+        """Return where the mark may begin that the next piece goes on with; the end of *data* if nowhere."""
+        start = data.rfind(_MARK_BEGINS.encode())
+        return start if start >= 0 and self._begin.startswith(data[start:]) else len(data)
+
+
+def _told(line: bytes) -> Told:
+    told = json.loads(line)
+    return Told(told["has_begun"], tuple(told["secrets"]), told["refusal"])

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 _SECONDS_TO_CONNECT = 5.0
 _LENGTH_BYTES = 8
+_PIECE_BYTES = 1024**2
 
 
 def run_forwarded_job(terminal: Terminal) -> Status:
@@ -136,10 +137,11 @@ def _read_stdin() -> Forwarded:
 
 
 def _read(descriptor: int, count: int) -> bytes:
-    data = b""
-    while len(data) < count and (piece := os.read(descriptor, count - len(data))):
+    data = bytearray()
+    # In pieces of bounded size: room is made for as many bytes as are asked for, and *count* may be anything.
+    while len(data) < count and (piece := os.read(descriptor, min(count - len(data), _PIECE_BYTES))):
         data += piece
-    return data
+    return bytes(data)
 
 
 def _die_with_sender(descriptor: int) -> None:

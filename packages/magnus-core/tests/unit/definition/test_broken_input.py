@@ -210,6 +210,20 @@ BROKEN = [
         ],
     ),
     Broken(
+        "shared memory without a unit",
+        {"pipeline.yaml": one(GOOD + ", resources: {memory: 1GiB, shm: '64'}")},
+        [
+            "pipeline.yaml:4:78: step 'a': 'resources': 'shm' is '64'; expected a number above 0 with one of the units B, Ki, KiB, Mi, MiB, Gi, GiB, Ti, TiB, KB, MB, GB, TB, kB"
+        ],
+    ),
+    Broken(
+        "no shared memory",
+        {"pipeline.yaml": one(GOOD + ", resources: {shm: 0}")},
+        [
+            "pipeline.yaml:4:64: step 'a': 'resources': 'shm' is a whole number (0); expected a whole number of at least 1"
+        ],
+    ),
+    Broken(
         "half a gpu",
         {"pipeline.yaml": one(GOOD + ", resources: {gpu: 0.5}")},
         [

@@ -48,7 +48,7 @@ def test_a_node_holds_what_was_written(adapters: AdapterManager) -> None:
     written = one(
         retry={"max_attempts": 3, "backoff": {"initial": 1, "max": 9}, "retry_on": ["OSError"]},
         timeout=5,
-        resources={"cpu": 0.5, "memory": "1.5GiB", "gpu": 1},
+        resources={"cpu": 0.5, "memory": "1.5GiB", "gpu": 1, "shm": "64MiB"},
         catalog={"get": ["*.csv"], "optional": ["x"], "put": ["out/**"]},
         on_failure="failed",
     )
@@ -56,7 +56,7 @@ def test_a_node_holds_what_was_written(adapters: AdapterManager) -> None:
 
     assert node.retry == RetryPolicy(3, Backoff(1, maximum=9), ("OSError",))
     assert node.timeout_seconds == 5
-    assert node.resources == Resources(0.5, 1536, 1)
+    assert node.resources == Resources(0.5, 1536, 1, 64)
     assert node.catalog == CatalogSettings(("*.csv",), ("out/**",), ("x",))
     assert (node.next, node.on_failure) == ("done", "failed")
 
@@ -77,6 +77,7 @@ def test_a_node_holds_what_was_written(adapters: AdapterManager) -> None:
         ({"retry": 3}, {"retry": {"max_attempts": 3, "backoff": {"factor": 2.0}, "retry_on": []}}),
         ({"timeout": 600}, {"timeout": 600.0}),
         ({"resources": {"memory": "2GiB"}}, {"resources": {"memory": 2048}}),
+        ({"resources": {"shm": "0.5Gi"}}, {"resources": {"shm": 512}}),
         ({"mode_config": {"k1": "a"}}, {"executor_config": {"k1": "a"}}),
         ({"type": "as-is", "x": 1}, {"type": "stub", "x": 1}),
     ],
