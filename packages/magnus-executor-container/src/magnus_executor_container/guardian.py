@@ -9,13 +9,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from magnus.errors import ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _DONE = b"."
+_PAUSES_SECONDS = (0.1, 0.5, 2.0, 10.0)
+"""After each try that fails."""
 
 
 @contextmanager
@@ -40,7 +45,15 @@ def main() -> None:
         return
     from magnus_executor_container.client import Engine
 
-    Engine().container(sys.argv[1]).remove()
+    for pause in _PAUSES_SECONDS:
+        try:
+            Engine().container(sys.argv[1]).remove()
+        except (
+            ServiceError
+        ):  # nobody is left to tell; whoever killed magnus may have the engine restarted as well
+            time.sleep(pause)
+        else:
+            return
 
 
 if __name__ == "__main__":

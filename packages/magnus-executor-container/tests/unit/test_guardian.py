@@ -31,6 +31,7 @@ with guarded("mine"):
 class Answers(BaseHTTPRequestHandler):
     """Answers as far as it takes to remove a container."""
 
+    protocol_version = "HTTP/1.1"
     server: Server
 
     def do_GET(self) -> None:
