@@ -15,6 +15,7 @@ import pytest
 from magnus.bootstrap import Setup, open_run
 from magnus.definition.config import config_from_mapping
 from magnus.domain.capabilities import ExecutorCapabilities, Feature, Placement
+from magnus.domain.graph import Graph
 from magnus.domain.jobs import Job, JobEnd
 from magnus.domain.nodes import Node, TaskSettings
 from magnus.domain.parameters import encode_all
@@ -37,6 +38,11 @@ RUN = "contract"
 BRANCHES = ("split.one", "split.two")
 PATIENCE_SECONDS = 30.0
 """How long a job may take before the suite gives up on it."""
+QUIET_SECONDS = 0.5
+"""What has written nothing for that long, and wrote every hundredth of a second before, has ended."""
+
+_HEART = "while echo >> {name}; do sleep 0.01; done & wait"
+"""A command whose child writes for ever, into a file that is seen from outside whatever machine or container it is in."""
 
 
 class Bench:
@@ -95,12 +101,20 @@ class Bench:
             time.sleep(0.01)
         return text
 
+    def assert_ends(self, name: str) -> None:
+        """Make sure that what writes into the file *name* has ended, or ends now."""
+        path, until = self.folder / name, time.monotonic() + PATIENCE_SECONDS
+        size = -1
+        while size != (size := path.stat().st_size):
+            assert time.monotonic() < until, f"what a job has started still writes into the file {name}"
+            time.sleep(QUIET_SECONDS)
+
 
 class ExecutorContract:
     """The promises of `magnus.ports.executor.InteractiveExecutor`.
 
-    A subclass overrides `blocks`. The suite is for executors whose jobs run on this machine, by what the core lends
-    them, in the working directory of the test.
+    A subclass overrides `blocks`. The suite is for executors whose jobs run by what the core lends them, in the working
+    directory of the test: as it is, or mounted into wherever they run.
     """
 
     @pytest.fixture
@@ -195,10 +209,9 @@ class ExecutorContract:
         with opened(blocks, tmp_path) as bench:
             if Feature.TIMEOUT in bench.capabilities.refused_features:
                 pytest.skip("the executor refuses timeouts")
-            job = bench.job("sleep 300 & echo $! > child; wait", timeout=0.5)
-            end = bench.outcome(job)
+            end = bench.outcome(bench.job(_HEART.format(name="beats"), timeout=1.0))
             assert (end.status, end.failure) == (Status.FAIL, "timeout")
-            _gone(int(bench.file("child")))
+            bench.assert_ends("beats")
             assert bench.outcome(bench.job("true", name="after", timeout=30)).status is Status.SUCCESS
 
     def test_a_job_whose_process_dies_is_told_with_the_cause(
@@ -217,31 +230,43 @@ class ExecutorContract:
     def test_stopping_leaves_nothing_running(self, blocks: Mapping[str, Any], tmp_path: Path) -> None:
         """Within seconds, with the processes that jobs have started."""
         with opened(blocks, tmp_path) as bench:
-            if not bench.capabilities.concurrent_branches:
+            if bench.capabilities.placement is Placement.SAME_PROCESS:
                 bench.executor.stop_jobs()
                 return
-            for number, branch in enumerate(BRANCHES):
-                command = f"sleep 300 & echo $! > child{number}; wait"
-                assert bench.trigger(bench.job(command, branch=branch)) is Status.TRIGGERED
-            children = [int(bench.file(f"child{number}")) for number in range(len(BRANCHES))]
+            branches = BRANCHES[: bench.executor.max_concurrent_jobs]
+            for branch in branches:
+                job = bench.job(_HEART.format(name=branch), branch=branch)
+                assert bench.trigger(job) is Status.TRIGGERED
+            for branch in branches:
+                bench.file(branch)
             before = time.monotonic()
             bench.executor.stop_jobs()
             assert time.monotonic() - before < PATIENCE_SECONDS
-            for child in children:
-                _gone(child)
+            for branch in branches:
+                bench.assert_ends(branch)
 
     def test_waiting_ends_with_the_time_that_was_given(
         self, blocks: Mapping[str, Any], tmp_path: Path
     ) -> None:
         """No job has ended then; the job goes on."""
         with opened(blocks, tmp_path) as bench:
-            if not bench.capabilities.concurrent_branches:
+            if bench.capabilities.placement is Placement.SAME_PROCESS:
                 pytest.skip("jobs end before anyone could wait")
             job = bench.job("until [ -e go ]; do sleep 0.01; done")
             assert bench.trigger(job) is Status.TRIGGERED
             assert bench.executor.wait_for_jobs(0.05) == []
             (tmp_path / "go").touch()
             assert [end.status for end in bench.wait()] == [Status.SUCCESS]
+
+
+_GRAPH = Graph(
+    "step",
+    {
+        "step": Node("step", "task", {}, next="done", task=TaskSettings("true", "shell")),
+        "done": Node("done", "success", {}),
+    },
+)
+"""What an executor is told before the first step; the jobs of the suite are like its task."""
 
 
 @contextmanager
@@ -270,6 +295,9 @@ def opened(blocks: Mapping[str, Any], folder: Path) -> Iterator[Bench]:
                 ),
             )
             try:
+                executor.prepare_for_graph_execution(
+                    _GRAPH, run.context.types.executor_options, setup.compute_needs(), run.step_runner
+                )
                 recorder = run.context.recorder
                 recorder.create_run_log(RunLog(RUN), {})
                 for branch in BRANCHES:
@@ -284,22 +312,3 @@ def opened(blocks: Mapping[str, Any], folder: Path) -> Iterator[Bench]:
                 run.close()
     finally:
         os.chdir(before)
-
-
-def _gone(process_id: int) -> None:
-    """Make sure that a process ends now, or has ended; one that nobody has waited for counts as ended."""
-    until = time.monotonic() + PATIENCE_SECONDS
-    while _runs(process_id):
-        assert time.monotonic() < until, f"process {process_id} is still running"
-        time.sleep(0.01)
-
-
-def _runs(process_id: int) -> bool:
-    try:
-        os.kill(process_id, 0)
-        state = Path(f"/proc/{process_id}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
-    except ProcessLookupError:
-        return False
-    except OSError:  # a system without /proc, or a process that has just gone
-        return not Path("/proc/self").exists()
-    return state != "Z"

@@ -1,0 +1,43 @@
+"""The contract of executors, kept by the one whose steps run in containers of a real engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from magnus.testing.executor import ExecutorContract
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+# The first session on a machine builds the image.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+
+def blocks_with(folder: Path, **options: Any) -> dict[str, Any]:
+    """Return a configuration whose run log and catalog are kept in *folder*."""
+    return {
+        "executor": {"type": "local-container", "config": options},
+        "run_log_store": {"type": "file-system", "config": {"log_folder": str(folder / "runs")}},
+        "catalog": {"type": "file-system", "config": {"catalog_location": str(folder / "kept")}},
+    }
+
+
+class TestSequentialContainers(ExecutorContract):
+    """One container after another."""
+
+    @pytest.fixture
+    def blocks(self, tmp_path: Path, magnus_image: str) -> Mapping[str, Any]:
+        """Return the image, and defaults."""
+        return blocks_with(tmp_path, docker_image=magnus_image)
+
+
+class TestParallelContainers(ExecutorContract):
+    """Several containers at the same time."""
+
+    @pytest.fixture
+    def blocks(self, tmp_path: Path, magnus_image: str) -> Mapping[str, Any]:
+        """Return room for two jobs."""
+        return blocks_with(tmp_path, docker_image=magnus_image, enable_parallel=True, max_workers=2)
