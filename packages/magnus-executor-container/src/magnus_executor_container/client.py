@@ -90,12 +90,9 @@ class Container:
         """
         with _talking(f"run the container {self.id[:12]}"):
             params = {"stdout": 1, "stderr": 1, "stream": 1, "stdin": int(self._reads_stdin)}
-            connection = self._api.attach_socket(self.id, params)
-            try:
+            with _hung_up(self._api.attach_socket(self.id, params)) as connection:
                 self._api.start(self.id)
                 _converse(connection, stdin if self._reads_stdin else b"", on_output)
-            finally:
-                connection.close()
         return self._end()
 
     def _end(self) -> ContainerEnd:
@@ -281,6 +278,18 @@ def _knock() -> None:
     if scheme == "unix":
         with socket.socket(socket.AF_UNIX) as knocking:
             knocking.connect(path)
+
+
+@contextmanager
+def _hung_up(connection: Any) -> Iterator[Any]:
+    """Close *connection* in the end, and the socket below it, which the vendor's library leaves to the garbage collector."""
+    below = getattr(connection, "_sock", None)
+    try:
+        yield connection
+    finally:
+        connection.close()
+        if below is not None:
+            below.close()
 
 
 def _converse(connection: Any, stdin: bytes, on_output: Callable[[bytes, int], object]) -> None:
