@@ -10,14 +10,8 @@ from magnus.definition.blocks import BLOCKS
 from magnus.definition.options import build_options, option_values
 from magnus.definition.placeholders import NodeOptions
 from magnus.domain.capabilities import Feature, ServiceKind
-from magnus.engine.clock import Clock
 from magnus.engine.context import RunContext, Services
 from magnus.engine.integration import Finding, features_of, judge_features, judge_pair, refusals
-from magnus.engine.interrupt import Interrupts
-from magnus.engine.isolation import ProcessState
-from magnus.engine.output import OutputCapture
-from magnus.engine.recorder import RunRecorder
-from magnus.engine.step import StepRunner
 from magnus.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -30,6 +24,7 @@ if TYPE_CHECKING:
     from magnus.domain.run_log import CodeIdentity
     from magnus.engine.masking import Masker
     from magnus.engine.reporting import Reporter
+    from magnus.engine.step import StepRunner
     from magnus.engine.terminal import Terminal
     from magnus.plugins.manager import AdapterManager
     from magnus.ports.executor import ComputeNeeds, Executor
@@ -198,6 +193,14 @@ def open_run(  # noqa: PLR0913 - the one place where a run is put together
     *captures_output* is false, for a run whose only step is the caller's own code. *names_steps* is false where
     whoever reads what is shown puts the names of steps before the lines.
     """
+    # Here, so that whoever only judges a configuration does not wait for what runs steps.
+    from magnus.engine.clock import Clock
+    from magnus.engine.interrupt import Interrupts
+    from magnus.engine.isolation import ProcessState
+    from magnus.engine.output import OutputCapture
+    from magnus.engine.recorder import RunRecorder
+    from magnus.engine.step import StepRunner
+
     stack = ExitStack()
     try:
         if services is None:

@@ -13,7 +13,7 @@ from magnus.engine.integration import Finding, refusals
 from magnus.errors import ConfigurationError, InputError, Problem
 from magnus.plugins.discovery import find_plugins
 from magnus.plugins.manager import AdapterManager
-from magnus.usecases.execute import check_request, read_parameters
+from magnus.usecases.request_check import check_request, read_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

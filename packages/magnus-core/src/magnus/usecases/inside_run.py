@@ -17,9 +17,9 @@ from magnus.engine.recorder import read_head
 from magnus.errors import ConfigurationError, RunLogExistsError, RunLogNotFoundError
 from magnus.plugins.discovery import find_plugins
 from magnus.plugins.manager import AdapterManager
-from magnus.usecases.execute import read_parameters
 from magnus.usecases.outcome import Request
 from magnus.usecases.reading import read_definition
+from magnus.usecases.request_check import read_parameters
 from magnus.usecases.worker_preamble import WORKER_COMMAND
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from magnus.engine.session import Session
 from magnus.engine.step import conclude
 from magnus.errors import ConfigurationError
 from magnus.ports.task_type import TaskResult
-from magnus.usecases.execute import read_parameters
+from magnus.usecases.request_check import read_parameters
 from magnus.usecases.run_ids import new_run_id
 from magnus.usecases.single_node import close_run
 
