@@ -225,9 +225,12 @@ class HostJob(RunningJob):
         """Send what it reads first, and take what it writes until it has ended."""
         if process.stdin is None or process.stdout is None or process.stderr is None:
             return
-        with suppress(BrokenPipeError):
+        try:
             process.stdin.write(self._remote.stdin)
             process.stdin.flush()
+        except BrokenPipeError:  # it has ended; how, its exit code says
+            with suppress(BrokenPipeError):  # what is left in the buffer would be tried once more
+                process.stdin.close()
         with selectors.DefaultSelector() as selector:
             selector.register(process.stdout, selectors.EVENT_READ, 1)
             selector.register(process.stderr, selectors.EVENT_READ, 2)
