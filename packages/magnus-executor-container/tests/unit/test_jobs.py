@@ -313,11 +313,12 @@ class TestOnThisMachine:
         job.start()
         assert ends.end() == JobEnd(job.job, Status.FAIL, message, code, f"exit:{code}")
 
+    @pytest.mark.parametrize("more_than_a_pipe_holds", [1_000_000, 65_536 + 4096])
     def test_a_process_that_ends_without_reading_is_told_by_its_exit_code(
-        self, ends: Ends, make: Callable[..., tuple[HostJob, FakeRemote]]
+        self, ends: Ends, make: Callable[..., tuple[HostJob, FakeRemote]], more_than_a_pipe_holds: int
     ) -> None:
-        """More than a pipe holds is left unread then; that is a consequence and not the cause."""
-        job, _ = make("unread", bytes(1_000_000))
+        """What is left unread then is a consequence and not the cause; also what Python still has in a buffer."""
+        job, _ = make("unread", bytes(more_than_a_pipe_holds))
         job.start()
         message = "the process of the step ended by itself with exit code 7"
         assert ends.end() == JobEnd(job.job, Status.FAIL, message, 7, "exit:7")
