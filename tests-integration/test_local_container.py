@@ -185,6 +185,17 @@ class TestWorkspace:
         assert "on this machine nobody limits processors and memory" in done.stderr
         assert not (containers.folder / "ran").exists()
 
+    def test_a_step_in_a_container_is_refused_where_services_were_judged_for_this_machine(
+        self, containers: Containers
+    ) -> None:
+        """A buffered run log, say, that a container cannot write to."""
+        containers.configure_containers({"run_in_local": True}, run_log_store={"type": "buffered"})
+        step = shell("true", executor_config={"run_in_local": False})
+        containers.write("pipeline.yaml", {"dag": chain({"one": step})})
+        done = containers.magnus("execute", "-c", "config.yaml")
+        assert done.returncode == 2
+        assert "no service was judged for a container" in done.stderr
+
     def test_branches_run_at_the_same_time_where_that_is_configured(self, containers: Containers) -> None:
         """Two containers can wait for each other."""
         containers.configure_containers({"enable_parallel": True, "max_workers": 2})

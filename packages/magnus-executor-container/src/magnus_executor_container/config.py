@@ -9,6 +9,9 @@ from typing import Literal
 from magnus.domain.sizes import in_mib
 from magnus.ports.executor import CommonOptions
 
+EXECUTOR = "local-container"
+"""What configurations call the executor."""
+
 INSIDE = "/magnus"
 """What magnus brings into a container lies below this folder."""
 

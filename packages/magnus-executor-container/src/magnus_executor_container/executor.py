@@ -39,6 +39,10 @@ CONTAINER_TASK = "container"
 """A task that brings its own image, in which there is no magnus: it is run from here."""
 
 _NO_LIMITS = "on this machine nobody limits processors and memory; remove `resources`, or let the step run in a container"
+_JUDGED_AS_LOCAL = (
+    "it has `run_in_local: false`, while the configuration says true, so that no service was judged for a container; leave "
+    "`run_in_local` out of the configuration, and set it for the steps that stay on this machine"
+)
 _SECONDS_TO_STOP = 5.0
 _SECONDS_TO_REMOVE = 4.0
 _AT_ONCE = 4
@@ -103,7 +107,7 @@ class LocalContainerExecutor(InteractiveExecutor):
         from magnus_executor_container.rehearsal import made_for_mounting, rehearse
 
         self._needs = needs
-        self._refuse_limits_on_this_machine(graph, options_of)
+        self._refuse_own_places(graph, options_of)
         variants: dict[tuple[object, ...], tuple[LocalContainerOptions, Limits]] = {}
         for _, node in graph.walk():
             if node.task is not None and not _stays_here(node, options := options_of(node)):
@@ -121,15 +125,16 @@ class LocalContainerExecutor(InteractiveExecutor):
             if found:
                 raise ConfigurationError("\n".join(found))
 
-    def _refuse_limits_on_this_machine(self, graph: Graph, options_of: Callable[[Node], Any]) -> None:
-        """Refuse `resources` of nodes that alone run here; for all nodes the capabilities say so."""
+    def _refuse_own_places(self, graph: Graph, options_of: Callable[[Node], Any]) -> None:
+        """Refuse what only a node's own `run_in_local` makes wrong; for all nodes the capabilities say what is."""
         for _, node in graph.walk():
-            if node.resources is not None and not _is_container_task(node) and options_of(node).run_in_local:
-                place = node.place
-                message = (
-                    f"step '{node.name}' asks for `resources` and has `run_in_local: true`: {_NO_LIMITS}"
-                )
-                raise ConfigurationError(Problem(message, *place) if place else message)
+            if node.task is None or _is_container_task(node):
+                continue
+            stays = options_of(node).run_in_local
+            if stays and node.resources is not None:
+                raise _refusal(node, f"it asks for `resources` and has `run_in_local: true`: {_NO_LIMITS}")
+            if self.options.run_in_local and not stays:
+                raise _refusal(node, _JUDGED_AS_LOCAL)
 
     def _remove_lost_rehearsals(self) -> None:
         """Remove what a magnus left that was killed before its run began: nobody else would look for it."""
@@ -261,6 +266,11 @@ class LocalContainerExecutor(InteractiveExecutor):
             state = "still running" if found.is_running else "ended"
             told.append(f"removed {what} ({state}), which a killed magnus had left")
         return told
+
+
+def _refusal(node: Node, why: str) -> ConfigurationError:
+    message = f"step '{node.name}': {why}"
+    return ConfigurationError(Problem(message, *node.place) if node.place else message)
 
 
 def _stays_here(node: Node, options: LocalContainerOptions) -> bool:

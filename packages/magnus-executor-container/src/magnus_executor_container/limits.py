@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from magnus.domain.sizes import in_mib
+from magnus_executor_container.config import EXECUTOR
 
 if TYPE_CHECKING:
     from magnus.domain.nodes import Node
@@ -39,10 +40,14 @@ def limits_of(node: Node, options: LocalContainerOptions, in_general: LocalConta
         in_general: As configured for all nodes.
     """
     asked = node.resources
+    written = node.executor_config.get(EXECUTOR, node.executor_config)
 
     def chosen(name: str, from_resources: Any) -> Any:
         own = getattr(options, name)
-        return own if own != getattr(in_general, name) or not from_resources else from_resources
+        is_own = name in written or own != getattr(
+            in_general, name
+        )  # a placeholder may set it under another name
+        return own if is_own or not from_resources else from_resources
 
     memory = chosen("memory", asked and asked.memory_mib)
     shm = chosen("shm", asked and asked.shm_mib)

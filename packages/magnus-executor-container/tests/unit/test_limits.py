@@ -43,3 +43,11 @@ def test_what_a_node_says_to_this_executor_wins_over_all(asked: Resources | None
     """It is meant for this executor."""
     own = {"cpu": 0.5, "memory": "1.5GiB", "gpu": 0, "shm": "32MiB"}
     assert limits(GENERAL, own, asked) == Limits(0.5, 1536, 0, 32)
+
+
+def test_an_override_counts_also_where_it_repeats_the_configuration() -> None:
+    """It is said to this executor, by type or flat; what the step asks of any comes after."""
+    options = LocalContainerOptions(docker_image="image", memory=100)
+    for written in ({"local-container": {"memory": 100}}, {"memory": 100}):
+        node = Node("fit", "task", {}, resources=Resources(memory_mib=500), executor_config=written)
+        assert limits_of(node, options, options).memory_mib == 100
