@@ -55,6 +55,8 @@ class RunningJob(ABC):
         self._on_end = on_end
         self._has_begun = False
         self._timed_out = False
+        self._lock = threading.Lock()  # between what is started and the signal that it is not to miss
+        self._is_stopped = False
         self._thread = threading.Thread(target=self._run, name=f"magnus-{job.step_name}", daemon=True)
 
     def start(self) -> None:
@@ -118,8 +120,6 @@ class ContainerJob(RunningJob):
         self._spec = spec
         self._pull = pull
         self._container: Container | None = None
-        self._lock = threading.Lock()
-        self._is_stopped = False
 
     def signal(self, number: signal.Signals) -> None:
         """See the base class."""
@@ -176,8 +176,6 @@ class HostJob(RunningJob):
         """Prepare to run it with the Python that runs magnus here."""
         super().__init__(job, remote, on_begin, on_end)
         self._process: subprocess.Popen[bytes] | None = None
-        self._lock = threading.Lock()
-        self._is_stopped = False
 
     def signal(self, number: signal.Signals) -> None:
         """See the base class."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from magnus.domain.nothing import NOTHING
@@ -106,8 +107,9 @@ def decode(data: bytes) -> Forwarded:
         raise ValueError(message) from error
 
 
+@cache
 def own_version() -> str:
-    """Return the version of this magnus."""
+    """Return the version of this magnus; looked up once, not for every step."""
     from importlib.metadata import version
 
     return version(CORE_DISTRIBUTION)
