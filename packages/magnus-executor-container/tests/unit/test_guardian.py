@@ -41,12 +41,15 @@ class Answers(BaseHTTPRequestHandler):
     def do_DELETE(self) -> None:
         """Note what is to be removed."""
         self.server.removed.append(self.path.partition("?")[0].rpartition("/")[2])
+        self.server.was_asked.set()  # before the answer: who asked may have gone when it is written
         self._answer(204, None)
-        self.server.was_asked.set()
 
     def _answer(self, status: int, value: object) -> None:
-        body = b"" if value is None else json.dumps(value).encode()
         self.send_response(status)
+        if value is None:
+            self.end_headers()
+            return
+        body = json.dumps(value).encode()
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Content-Type", "application/json")
         self.end_headers()
