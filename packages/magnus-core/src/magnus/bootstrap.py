@@ -74,7 +74,27 @@ class Setup:
             findings.append(Finding(self.executor.type, kind, service.type, verdict))
         if graph is not None:
             findings += judge_features(self.executor.type, executor, graph)
+            findings += self._objections(graph, findings)
         return findings
+
+    def _objections(self, graph: Graph, findings: Sequence[Finding]) -> list[Finding]:
+        """Ask the executor itself; only if nothing stands in the way yet, as needs of refused services mean nothing."""
+        adapter = self.executor.adapter
+        if refusals(findings, strict=False):
+            return []
+        objections = adapter.judge_graph(
+            self.executor.options, graph, self.node_options().of, self.compute_needs
+        )
+        return [
+            Finding(self.executor.type, each.subject, each.name, each.verdict, each.places)
+            for each in objections
+        ]
+
+    def permissions(self) -> str:
+        """Return what the identity of the compute must be allowed; empty where nothing is known."""
+        needs = self.compute_needs()
+        text: str = self.executor.adapter.permissions(self.executor.options, needs)
+        return text
 
     def refuse(self, graph: Graph | None, *, strict: bool) -> list[Finding]:
         """Judge everything; return the findings if nothing stands in the way.

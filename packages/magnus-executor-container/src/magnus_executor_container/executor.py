@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from magnus.domain.capabilities import ExecutorCapabilities, Feature, Placement
 from magnus.domain.machine import usable_cores
+from magnus.domain.owner import is_alive
 from magnus.domain.run_log import CodeIdentity, Status
 from magnus.errors import ConfigurationError, Problem
 from magnus.ports.executor import InteractiveExecutor
@@ -22,7 +23,6 @@ from magnus_executor_container.container_spec import (
     step_container,
 )
 from magnus_executor_container.limits import limits_of
-from magnus_executor_container.owner import is_alive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -252,7 +252,7 @@ class LocalContainerExecutor(InteractiveExecutor):
         if self._engine_in_use is not None:
             self._engine_in_use.close()
 
-    def reap(self, run_id: str) -> list[str]:
+    def reap(self, run_id: str, needs: Callable[[], Sequence[ComputeNeeds]]) -> list[str]:
         """Remove the containers of a run whose magnus was killed."""
         told = []
         for found in self._engine.find({RUN_LABEL: run_id}):

@@ -140,7 +140,7 @@ class ContainerJob(RunningJob):
                 self._container = container
                 if self._is_stopped:
                     return JobEnd(self.job, Status.FAIL, _NEVER_RAN)
-            end = container.run(self._remote.stdin, self._take)
+            end = container.run(self._remote.message, self._take)
         except EngineRefusedError as error:
             return self._failed(diagnosis.not_created(self._spec, error, self._pull))
         finally:
@@ -224,7 +224,7 @@ class HostJob(RunningJob):
         if process.stdin is None or process.stdout is None or process.stderr is None:
             return
         try:
-            process.stdin.write(self._remote.stdin)
+            process.stdin.write(self._remote.message)
             process.stdin.flush()
         except BrokenPipeError:  # it has ended; how, its exit code says
             with suppress(BrokenPipeError):  # what is left in the buffer would be tried once more

@@ -40,7 +40,7 @@ def rehearse(
     try:
         container = engine.create(spec)
         try:
-            end = container.run(remote.stdin, remote.write)
+            end = container.run(remote.message, remote.write)
         finally:
             container.remove()
             remote.close()

@@ -34,7 +34,8 @@ class FakeRemote:
         """Nothing was written."""
         self.run_id = run_id
         self.command = command
-        self.stdin = stdin
+        self.message = stdin
+        self.timed_out = self.has_told_all = self.has_answer = False
         self.has_begun = False
         self.refusal = ""
         self.last_words = ""
@@ -48,6 +49,9 @@ class FakeRemote:
             self.refusal = refusal.decode()
         self.last_words += said.decode()
         return self.has_begun
+
+    def take_answer(self, data: bytes) -> None:
+        """Take nothing."""
 
     def close(self) -> None:
         """Note it."""
@@ -81,11 +85,20 @@ class Lent:
         self.here.append(job.step_name)
         return Status.SUCCESS
 
+    def tell(self, message: str) -> None:
+        """Show nobody."""
+
     def learn_secrets(self, secrets: Iterable[str]) -> None:
         """Learn nothing."""
 
     def remote(
-        self, job: Job | None, needs: Sequence[ComputeNeeds] = (), *, inside_compute: bool
+        self,
+        job: Job | None,
+        needs: Sequence[ComputeNeeds] = (),
+        *,
+        inside_compute: bool,
+        address: str = "",
+        shown_as: str = "",
     ) -> FakeRemote:
         """Lend a step."""
         remote = FakeRemote("run", self.command, self.stdin)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from magnus.domain.owner import own_label
 from magnus.ports.executor import ComputeNeeds
 from magnus_executor_container.config import LocalContainerOptions
 from magnus_executor_container.container_spec import (
@@ -13,7 +14,6 @@ from magnus_executor_container.container_spec import (
     step_container,
 )
 from magnus_executor_container.limits import Limits
-from magnus_executor_container.owner import own_label
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,6 +10,7 @@ import pytest
 from magnus.domain.capabilities import Feature, Placement
 from magnus.domain.graph import Graph
 from magnus.domain.nodes import Node, Resources, TaskSettings
+from magnus.domain.owner import own_label
 from magnus.domain.run_log import Status
 from magnus.errors import ConfigurationError
 from magnus.ports.executor import ComputeNeeds
@@ -17,7 +18,6 @@ from magnus_executor_container.client import ContainerEnd, Found, Image
 from magnus_executor_container.config import LocalContainerOptions
 from magnus_executor_container.executor import LocalContainerExecutor
 from magnus_executor_container.limits import Limits
-from magnus_executor_container.owner import own_label
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -428,7 +428,7 @@ class TestReaping:
             ),
             Found("4", {"magnus.run_id": "other", "magnus.step": "c", "magnus.owner": DEAD}, is_running=True),
         ]
-        assert executor.reap("r") == [
+        assert executor.reap("r", list) == [
             (
                 "removed the container 123456789012 of the step 'a.b' of run 'r' (still running), which a killed magnus had "
                 "left"
@@ -443,7 +443,7 @@ class TestReaping:
 
     def test_nothing_is_told_where_nothing_is_left(self, kit: Kit, executor: LocalContainerExecutor) -> None:
         """The core then says so."""
-        assert executor.reap("r") == []
+        assert executor.reap("r", list) == []
 
 
 def test_closing_lets_go_of_an_engine_that_was_used(kit: Kit) -> None:
@@ -451,6 +451,6 @@ def test_closing_lets_go_of_an_engine_that_was_used(kit: Kit) -> None:
     LocalContainerExecutor(PARALLEL).close()
     assert not kit.engine.is_closed
     executor = LocalContainerExecutor(PARALLEL)
-    executor.reap("r")
+    executor.reap("r", list)
     executor.close()
     assert kit.engine.is_closed

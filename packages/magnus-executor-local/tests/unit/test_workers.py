@@ -69,8 +69,18 @@ class Lent:
         """Note them."""
         self.learnt += secrets
 
+    def tell(self, message: str) -> None:
+        """Never be asked."""
+        raise AssertionError(message)
+
     def remote(
-        self, job: Job | None, needs: Sequence[ComputeNeeds] = (), *, inside_compute: bool
+        self,
+        job: Job | None,
+        needs: Sequence[ComputeNeeds] = (),
+        *,
+        inside_compute: bool,
+        address: str = "",
+        shown_as: str = "",
     ) -> RemoteStep:
         """Never be asked: these executors hand no step to a process that speaks the other protocol."""
         raise AssertionError(job)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Annotated
 
 import typer
 
@@ -20,6 +21,12 @@ def check(
     parameters_file: ParametersFile = None,
     strict: Strict = False,
     as_json: Json = False,
+    iam: Annotated[
+        bool,
+        typer.Option(
+            "--iam", help="Print what the identity of the compute must be allowed (for AWS an IAM policy)."
+        ),
+    ] = False,
 ) -> None:
     """Judge a pipeline with a configuration; nothing is run or made.
 
@@ -34,12 +41,19 @@ def check(
     request = Request(
         pipeline_file=file, config_file=config_file, parameters_file=parameters_file, strict=strict
     )
-    report = judge(request, os.environ)
-    if as_json:
+    report = judge(request, os.environ, wants_permissions=iam)
+    if iam:
+        if report.permissions:
+            typer.echo(report.permissions)
+        elif not report.refused:
+            remark("where the steps run, they need no permissions that are known here")
+    elif as_json:
         findings = [finding_dict(finding) for finding in report.findings]
         print_json({"refused": len(report.refused), "findings": findings})
     else:
         print_findings(report.findings)
     if report.refused:
+        if iam:
+            print_findings(report.refused)
         remark(f"refused: {len(report.refused)} of {len(report.findings)}; this would not run")
         raise typer.Exit(REFUSED_EXIT_CODE)

@@ -24,6 +24,9 @@ def execute_single_node(
     job_from_stdin: Annotated[
         bool, typer.Option("--job-from-stdin", hidden=True, help="For processes that magnus starts itself.")
     ] = False,
+    job_from: Annotated[
+        str, typer.Option("--job-from", hidden=True, help="For processes that magnus starts itself.")
+    ] = "",
     log_level: Level = LogLevel.INFO,
 ) -> None:
     """Run one attempt of one node of a run; success and fail nodes close their branch, or the run.
@@ -33,12 +36,12 @@ def execute_single_node(
     """
     from magnus.domain.run_log import Status
 
-    if job_from_stdin:
+    if job_from_stdin or job_from:
         from magnus.engine.terminal import Terminal
         from magnus.usecases.forwarded_job import run_forwarded_job
 
         with Terminal() as terminal:
-            status = run_forwarded_job(terminal)
+            status = run_forwarded_job(terminal, job_from)
         raise typer.Exit(status is Status.FAIL)
     from magnus.cli.inside import take_part
     from magnus.usecases.inside_run import Part

@@ -145,6 +145,10 @@ class LineReporter:
         again = f"again in {pause_seconds:.1f} s" if pause_seconds else "again at once"
         self._line("WARNING", self._style.mark("warning", f"{step.internal_name}: {step.message}; {again}"))
 
+    def notice(self, message: str) -> None:
+        """Pass it on."""
+        self._line("INFO", self._style.mark("quiet", message))
+
     def warning(self, message: str) -> None:
         """Pass it on."""
         self._line("WARNING", self._style.mark("warning", f"warning: {message}"))

@@ -1,4 +1,4 @@
-"""`magnus runs`: list, show, compare, logs, delete, reap."""
+"""`magnus runs`: list, show, compare, logs, delete, attach, reap."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from magnus.cli.options import ConfigFile, Json
+from magnus.cli.options import ConfigFile, Json, Level, LogLevel
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -149,6 +149,26 @@ def delete(
             typer.confirm(f"delete {', '.join(run_ids)}?", abort=True, err=True)
         delete_runs(store, catalog, run_ids)
     remark(f"deleted: {', '.join(dict.fromkeys(run_ids))}")
+
+
+@app.command()
+def attach(
+    run_id: RunArgument,
+    file: Annotated[
+        str | None,
+        typer.Option("--file", "-f", help="The pipeline file, if the run log does not hold the dag whole."),
+    ] = None,
+    config_file: ConfigFile = None,
+    as_json: Json = False,
+    log_level: Level = LogLevel.INFO,
+) -> None:
+    """Go on with a run that was left while its jobs went on, or whose magnus was killed; nothing is started twice."""
+    from magnus.cli.running import run_and_exit
+    from magnus.usecases.attaching import attach as work
+    from magnus.usecases.outcome import Request
+
+    request = Request(pipeline_file=file, config_file=config_file, run_id=run_id)
+    run_and_exit(request, as_json=as_json, log_level=log_level, work=work)
 
 
 @app.command()

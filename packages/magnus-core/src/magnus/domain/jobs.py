@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from magnus.domain.nothing import NOTHING
-
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from magnus.domain.nodes import Node
     from magnus.domain.run_log import Status
 
@@ -61,7 +57,8 @@ class JobEnd(NamedTuple):
         exit_code: Of the process; None where there was none.
         failure: A name for `retry_on`: `timeout`, `exit:137`, or empty.
         note: What only the executor knows of a job that recorded its own failure: added to what it said.
-        environment: Facts about where it ran, for the run log.
+        retryable: Whether the failure is one that the user's `retry` is for; False for one that the executor has tried
+            to mend itself, or that no attempt would.
     """
 
     job: Job
@@ -70,4 +67,4 @@ class JobEnd(NamedTuple):
     exit_code: int | None = None
     failure: str = ""
     note: str = ""
-    environment: Mapping[str, str] = NOTHING
+    retryable: bool = True

@@ -20,3 +20,7 @@ class Clock:
     def timestamp(self) -> str:
         """Return the time now as UTC, ISO 8601, with milliseconds."""
         return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+    def seconds_since(self, timestamp: str) -> float:
+        """Return how long ago *timestamp*, as `timestamp` writes it, was; at least 0."""
+        return max(0.0, (datetime.now(UTC) - datetime.fromisoformat(timestamp)).total_seconds())

@@ -120,7 +120,9 @@ def root_walk(graph: Graph, scope: Scope, deadline: float | None) -> Walk:
     return Walk(graph, ROOT_BRANCH, scope, graph.start_at, deadline=deadline)
 
 
-def open_branch(recorder: RunRecorder, name: str, scope: Scope, item: tuple[str, Any] | None) -> Scope:
+def open_branch(
+    recorder: RunRecorder, name: str, scope: Scope, item: tuple[str, Any] | None, *, is_open: bool = False
+) -> Scope:
     """Record that the branch with the internal name *name* begins, and return its parameters.
 
     Args:
@@ -128,9 +130,13 @@ def open_branch(recorder: RunRecorder, name: str, scope: Scope, item: tuple[str,
         name: The branch.
         scope: The parameters of what the branch stands in.
         item: The map's item, by the name that the branch finds it under.
+        is_open: Whether it was recorded before; its jobs may have added to its parameters meanwhile.
     """
     extra = {} if item is None else {item[0]: Value.of(item[1])}
     inner = scope.child(extra)
+    if is_open:
+        recorder.adopt(extra.values())
+        return inner
     recorder.add_branch_log(BranchLog(name), inner.in_record(), extra.values())
     return inner
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import sys
 from typing import TYPE_CHECKING
 
-from magnus.engine.forwarding import Forwarded, ForwardedJob, LineSorter, own_version
+from magnus.engine.forwarding import Forwarded, ForwardedJob, LineSorter, own_version, read_told
 from magnus.engine.masking import StreamMasker
 from magnus.engine.step_output import StepOutput
 
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
     from magnus.domain.jobs import Job
     from magnus.engine.context import RunContext
+    from magnus.engine.forwarding import Told
     from magnus.ports.executor import ComputeNeeds
 
 _LAST_WORDS = 5
@@ -35,6 +35,8 @@ class ForwardedStep:
         log_path: Path | None,
         *,
         inside_compute: bool,
+        address: str = "",
+        shown_as: str = "",
     ) -> None:
         """Prepare what goes over.
 
@@ -44,6 +46,8 @@ class ForwardedStep:
             needs: What the services need there.
             log_path: Where the output is kept; None to show and keep none.
             inside_compute: Whether the process is in another place than this one.
+            address: Of its mailbox; empty for stdin.
+            shown_as: How the command names the step; empty for its own name.
         """
         self.run_id = context.run_id
         self._masker = context.masker
@@ -55,12 +59,19 @@ class ForwardedStep:
         self._tail = b""
         self.has_begun = False
         self.refusal = ""
-        self.command = _command(context.run_id, job)
-        self.stdin = Forwarded(
+        self.timed_out = False
+        self.has_told_all = False
+        self.has_answer = False
+        source = "--job-from-stdin"
+        if address:
+            source = f"--job-from={context.configuration['executor']['type']}:{address}"
+        self.command = _command(context.run_id, job, shown_as, source)
+        self.message = Forwarded(
             version=own_version(),
             mark=self._mark,
             configuration=context.configuration,
             inside_compute=inside_compute,
+            limits_time=bool(address),
             search_path=() if inside_compute else tuple(sys.path),
             secrets=self._masker.secrets,
             private_files={path: data for need in needs for path, data in need.private_files.items()},
@@ -76,12 +87,22 @@ class ForwardedStep:
         if stream == 1:
             data, told = self._sorter.feed(data)
             for each in told:
-                self.has_begun |= each.has_begun
-                self.refusal = each.refusal or self.refusal
-                for secret in each.secrets:
-                    self._masker.add(secret)
+                self._learn(each)
         self._take(data, stream)
         return self.has_begun
+
+    def take_answer(self, data: bytes) -> None:
+        """See the port."""
+        self._learn(read_told(data))
+
+    def _learn(self, told: Told) -> None:
+        self.has_begun |= told.has_begun
+        self.refusal = told.refusal or self.refusal
+        self.timed_out |= told.timed_out
+        self.has_told_all |= told.is_last
+        self.has_answer |= told.has_answer
+        for secret in told.secrets:
+            self._masker.add(secret)
 
     @property
     def last_words(self) -> str:
@@ -110,13 +131,9 @@ class ForwardedStep:
         return masker.feed(data) + masker.flush()
 
 
-def _command(run_id: str, job: Job | None) -> tuple[str, ...]:
-    if job is None:
-        return (*_COMMAND, "--step-name", "rehearsal", "--run-id", run_id, "--job-from-stdin")
-    items: tuple[str, ...] = ()
-    if job.map_variable:
-        items = ("--map-variable", json.dumps(dict(job.map_variable), ensure_ascii=False))
-    return (*_COMMAND, "--step-name", job.step_name, "--run-id", run_id, *items, "--job-from-stdin")
+def _command(run_id: str, job: Job | None, shown_as: str, source: str) -> tuple[str, ...]:
+    name = shown_as or ("rehearsal" if job is None else job.step_name)
+    return (*_COMMAND, "--step-name", name, "--run-id", run_id, source)
 
 
 def _forwarded(job: Job, tag: str) -> ForwardedJob:

@@ -1,7 +1,8 @@
 """What the process that traverses tells a process that runs one step elsewhere, and what comes back between its output.
 
-One message goes over on stdin, which neither an image nor the description of a container shows. Back come lines on stdout
-behind a mark made for this step alone, so that nothing a task prints is taken for one.
+One message goes over on stdin, which neither an image nor the description of a container shows, or through a mailbox where
+nobody can speak to the process. Back come lines on stdout behind a mark made for this step alone, so that nothing a task
+prints is taken for one; what is secret comes back through the mailbox, where there is one.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ class Forwarded(NamedTuple):
         mark: What the lines that come back begin with.
         configuration: All blocks, credentials included.
         inside_compute: Whether services look as the integrations say that they do inside the compute.
+        limits_time: Whether the process itself ends an attempt that takes too long.
         search_path: `sys.path` of the sender, for a process on the same machine; empty for anywhere else.
         secrets: What must not be shown.
         private_files: Path to content.
@@ -64,6 +66,7 @@ class Forwarded(NamedTuple):
     mark: str
     configuration: Mapping[str, Any]
     inside_compute: bool
+    limits_time: bool = False
     search_path: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
     private_files: Mapping[str, bytes] = NOTHING
@@ -103,7 +106,7 @@ def decode(data: bytes) -> Forwarded:
             }
         )
     except (KeyError, TypeError, AttributeError) as error:
-        message = f"stdin holds no job of a magnus of this version: {type(error).__name__} {error}"
+        message = f"there is no job of a magnus of this version: {type(error).__name__} {error}"
         raise ValueError(message) from error
 
 
@@ -122,15 +125,25 @@ class Told(NamedTuple):
         has_begun: The attempt begins now.
         secrets: What was handed out there.
         refusal: Why nothing was begun.
+        timed_out: The attempt took too long, and is ended now.
+        has_answer: Something was left in the mailbox.
+        is_last: Nothing comes after it.
     """
 
     has_begun: bool = False
     secrets: tuple[str, ...] = ()
     refusal: str = ""
+    timed_out: bool = False
+    has_answer: bool = False
+    is_last: bool = False
 
     def line(self, mark: str) -> bytes:
         """Return the line for the other side."""
-        return f"{_MARK_BEGINS}{mark} {json.dumps(self._asdict())}\n".encode()
+        return f"{_MARK_BEGINS}{mark} ".encode() + self.encode() + b"\n"
+
+    def encode(self) -> bytes:
+        """Return its bytes, as `read_told` reads them."""
+        return json.dumps(self._asdict()).encode()
 
 
 class LineSorter:
@@ -151,7 +164,7 @@ class LineSorter:
         told: list[Told] = []
         while (start := data.find(self._begin)) >= 0 and (end := data.find(b"\n", start)) >= 0:
             printed.append(data[:start])
-            told.append(_told(data[start + len(self._begin) : end]))
+            told.append(read_told(data[start + len(self._begin) : end]))
             data = data[end + 1 :]
         if start < 0:
             start = self._possible_begin(data)
@@ -169,6 +182,7 @@ class LineSorter:
         return start if start >= 0 and self._begin.startswith(data[start:]) else len(data)
 
 
-def _told(line: bytes) -> Told:
-    told = json.loads(line)
-    return Told(told["has_begun"], tuple(told["secrets"]), told["refusal"])
+def read_told(data: bytes) -> Told:
+    """Return what `Told.encode` made *data* of."""
+    told = json.loads(data)
+    return Told(**{**told, "secrets": tuple(told["secrets"])})

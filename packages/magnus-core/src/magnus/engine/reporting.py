@@ -23,6 +23,9 @@ class Reporter(Protocol):
     def attempt_failed(self, step: StepLog, pause_seconds: float) -> None:
         """An attempt failed and another follows after *pause_seconds*."""
 
+    def notice(self, message: str) -> None:
+        """What a run is waiting for, or what it found."""
+
     def warning(self, message: str) -> None:
         """Something a person should know, but that stops nothing."""
 
@@ -43,6 +46,9 @@ class SilentReporter:
         """Do nothing."""
 
     def attempt_failed(self, step: StepLog, pause_seconds: float) -> None:
+        """Do nothing."""
+
+    def notice(self, message: str) -> None:
         """Do nothing."""
 
     def warning(self, message: str) -> None:

@@ -80,6 +80,10 @@ class StepRunner:
         for secret in secrets:
             self._context.masker.add(secret)
 
+    def tell(self, message: str) -> None:
+        """See the port."""
+        self._context.reporter.notice(message)
+
     @property
     def output_descriptors(self) -> tuple[int, int]:
         """See the port."""
@@ -101,13 +105,27 @@ class StepRunner:
         self._shares_scratch = True
 
     def remote(
-        self, job: Job | None, needs: Sequence[ComputeNeeds] = (), *, inside_compute: bool
+        self,
+        job: Job | None,
+        needs: Sequence[ComputeNeeds] = (),
+        *,
+        inside_compute: bool,
+        address: str = "",
+        shown_as: str = "",
     ) -> ForwardedStep:
         """See the port."""
         from magnus.engine.forwarded_step import ForwardedStep
 
         log_path = None if job is None else self.log_path(job)
-        return ForwardedStep(self._context, job, needs, log_path, inside_compute=inside_compute)
+        return ForwardedStep(
+            self._context,
+            job,
+            needs,
+            log_path,
+            inside_compute=inside_compute,
+            address=address,
+            shown_as=shown_as,
+        )
 
     def lend(self, job: Job, step: StepLog, scope: Scope) -> None:
         """Have at hand what a job in this process would otherwise read from the run log."""

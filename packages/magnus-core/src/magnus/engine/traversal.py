@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from magnus.domain.graph import DEFAULT_MAX_TIME_SECONDS
-from magnus.domain.jobs import Job
+from magnus.domain.jobs import Job, JobEnd
 from magnus.domain.names import ROOT_BRANCH, step_name
 from magnus.domain.run_log import BranchLog, Status, StepAttempt, StepLog
+from magnus.engine.attached import Attached
 from magnus.engine.composite import FanOut, Pending, Walk, failure_of, open_branch, record_join, root_walk
 from magnus.engine.folder_snapshot import FolderSnapshot
 from magnus.engine.interrupt import INTERRUPTED, StopRun
@@ -27,8 +28,10 @@ from magnus.ports.executor import InteractiveExecutor
 from magnus.ports.node_type import Role
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from magnus.domain.graph import Graph
-    from magnus.domain.jobs import JobEnd, MapVariable
+    from magnus.domain.jobs import MapVariable
     from magnus.domain.nodes import Node
     from magnus.domain.parameters import Values
     from magnus.engine.context import RunContext
@@ -49,6 +52,7 @@ class Traversal:
         *,
         rerun: Rerun | None = None,
         single_step: str | None = None,
+        attached: Attached | None = None,
     ) -> None:
         """Prepare to walk the graph of *context*.
 
@@ -58,6 +62,7 @@ class Traversal:
             parameters: What the outermost graph starts from.
             rerun: The run that is continued.
             single_step: The only step of the outermost graph that is to run; the others count as done.
+            attached: What an earlier traversal of this very run has recorded.
         """
         if not isinstance(context.executor, InteractiveExecutor):
             message = "only an interactive executor can be traversed with"
@@ -68,6 +73,8 @@ class Traversal:
         self._run_here = run_here
         self._rerun = rerun
         self._single_step = single_step
+        self._attached = attached or Attached()
+        self._gathered: list[tuple[Pending, Job]] | None = None
         self._root_scope = Scope(parameters)
         self._ready: list[Walk | Pending] = []
         self._delayed: list[tuple[float, int, Pending]] = []
@@ -114,9 +121,14 @@ class Traversal:
                 if not self._go_on():
                     self._wait()
         except StopRun as stop:
-            self._stop(stop)
+            if not self.leaves_jobs(stop):
+                self._stop(stop)
             raise
         return self._result
+
+    def leaves_jobs(self, stop: StopRun) -> bool:
+        """Whether the run goes on without this process after *stop*, so that nothing of it has ended."""
+        return stop.interrupted and self._executor.leaves_jobs
 
     # What to do next
 
@@ -139,7 +151,10 @@ class Traversal:
             self._fan_outs
         ):  # innermost first: what was begun is finished before more begins
             if fan_out.may_open:
-                self._open_branch(fan_out)
+                if self._is_for_an_array(fan_out):
+                    self._open_together(fan_out)
+                else:
+                    self._open_branch(fan_out)
                 return True
         return False
 
@@ -173,7 +188,8 @@ class Traversal:
 
     def _deadline(self, graph: Graph, *, is_root: bool = False) -> float | None:
         if is_root or graph.max_time_seconds != DEFAULT_MAX_TIME_SECONDS:
-            return self._context.clock.monotonic() + graph.max_time_seconds
+            elapsed = self._attached.elapsed_seconds if is_root else 0.0
+            return self._context.clock.monotonic() + graph.max_time_seconds - elapsed
         return None
 
     # One node
@@ -188,6 +204,9 @@ class Traversal:
         role = self._context.types.node_type(node.type).role
         step = StepLog(node.name, name, step_type=node.type, work_hash=node.work_hash())
         step.code_identities = self._context.code_identities
+        known = self._attached.steps.get(name)
+        if known is not None and known.status.has_ended and role is not Role.TERMINAL:
+            return self._take_over(walk, known)
         if role is Role.TERMINAL:
             step.status = Status.SUCCESS
             self._recorder.add_step_log(step)
@@ -206,10 +225,30 @@ class Traversal:
             return self._fan_out(node, walk, step)
         if role is Role.PASS:
             return self._end_step(step, Status.SUCCESS)
-        if self._rerun is not None and self._may_skip(walk, step):
+        if known is None and self._rerun is not None and self._may_skip(walk, step):
             return self._skip(walk, step)
         walk.ran_something = True
-        return self._attempt(Pending(walk, node, step, 1))
+        return self._begin(
+            Pending(walk, node, known or step, 1 if known is None else len(known.attempts) + 1)
+        )
+
+    def _take_over(self, walk: Walk, step: StepLog) -> Status:
+        """Take a step as an earlier traversal of this run has left it."""
+        walk.ran_something |= not step.mock
+        if step.status is Status.SUCCESS:
+            outputs = self._recorder.resolve(step.output_parameters)
+            self._recorder.adopt(outputs.values())
+            walk.scope.update(outputs)
+        return step.status
+
+    def _begin(self, pending: Pending) -> Status | None:
+        """Begin a task, or go on with it where an earlier traversal had: with its job, or what is left of a pause."""
+        attempts = pending.step.attempts
+        if not attempts:
+            return self._attempt(pending)
+        pause = self._pause(pending, len(attempts)) - self._context.clock.seconds_since(attempts[-1].end_time)
+        self._delay(pending, max(0.0, pause))
+        return None
 
     def _end_step(self, step: StepLog, status: Status) -> Status:
         step.status = status
@@ -249,6 +288,18 @@ class Traversal:
 
     def _attempt(self, pending: Pending) -> Status | None:
         """Start an attempt; return how the step ended, or None if it goes on."""
+        job = self._begin_attempt(pending)
+        if self._gathered is not None:
+            self._gathered.append((pending, job))
+            return None
+        try:
+            status = self._executor.trigger_job(job, self._run_here)
+        except JobSubmissionError as error:
+            return self._refused(pending, job, error)
+        return self._triggered(pending, job, status)
+
+    def _begin_attempt(self, pending: Pending) -> Job:
+        """Record that an attempt begins, and return what is to run."""
         walk, node, step = pending.walk, pending.node, pending.step
         job = Job(
             run_id=self._context.run_id,
@@ -258,33 +309,51 @@ class Traversal:
             map_variable=walk.map_variable,
             options=self._context.types.executor_options(node),
         )
-        if pending.attempt_number == 1:
+        # What an earlier traversal has recorded may be replaced by its job at any moment, and is not to be written over.
+        if pending.attempt_number == 1 and step.internal_name not in self._attached.steps:
             step.code_identities = [*step.code_identities, *self._executor.add_code_identities(job)]
             self._recorder.add_step_log(step)
         pending.started, pending.started_at = self._context.clock.timestamp(), self._context.clock.monotonic()
         self._context.reporter.step_started(step, pending.attempt_number)
         self._files_as_before(pending)
         self._run_here.lend(job, step, walk.scope)
-        try:
-            status = self._executor.trigger_job(job, self._run_here)
-        except JobSubmissionError as error:
-            self._run_here.take_back(job)
-            return self._attempt_lost(pending, job, str(error), None, ["submission"])
+        return job
+
+    def _triggered(self, pending: Pending, job: Job, status: Status) -> Status | None:
         if status is Status.TRIGGERED:
-            self._in_flight[step.internal_name] = pending
+            self._in_flight[job.step_name] = pending
             return None
         outputs = self._run_here.take_back(job)
         return self._attempt_ended(pending, outputs)
+
+    def _refused(self, pending: Pending, job: Job, error: JobSubmissionError) -> Status | None:
+        self._run_here.take_back(job)
+        end = JobEnd(job, Status.FAIL, str(error), failure="submission")
+        return self._attempt_lost(pending, end)
+
+    def _trigger_together(self, gathered: Sequence[tuple[Pending, Job]]) -> None:
+        """Start what was gathered from the branches of one map."""
+        if not gathered:
+            return
+        try:
+            statuses = self._executor.trigger_jobs([job for _, job in gathered], self._run_here)
+        except JobSubmissionError as error:
+            ended = [(pending, self._refused(pending, job, error)) for pending, job in gathered]
+        else:
+            ended = [
+                (pending, self._triggered(pending, job, status))
+                for (pending, job), status in zip(gathered, statuses, strict=True)
+            ]
+        for pending, status in ended:
+            if status is not None:
+                self._after(pending.walk, pending.node, status)
 
     def _job_ended(self, end: JobEnd) -> None:
         """A job that ran elsewhere has ended: the run log tells how, unless the job could not."""
         pending = self._in_flight.pop(end.job.step_name)
         recorded = self._recorder.get_step_log(end.job.step_name)
         if recorded is None or len(recorded.attempts) < pending.attempt_number:
-            message = end.message or "it ended without a trace in the run log"
-            status = self._attempt_lost(
-                pending, end.job, message, end.exit_code, [end.failure] if end.failure else []
-            )
+            status = self._attempt_lost(pending, end)
         else:
             pending.step = recorded
             self._run_here.drop_log(end.job)
@@ -302,15 +371,15 @@ class Traversal:
         attempt.message = step.message = f"{attempt.message}; {note}"
         self._recorder.add_step_log(step, durable=True)
 
-    def _attempt_lost(
-        self, pending: Pending, job: Job, message: str, exit_code: int | None, failure: list[str]
-    ) -> Status | None:
+    def _attempt_lost(self, pending: Pending, end: JobEnd) -> Status | None:
         """Record an attempt that could not record itself."""
         step = pending.step
-        step.attempts.append(self._unrecorded(pending, message, exit_code, failure))
-        self._run_here.keep_log(job, step)
+        message = end.message or "it ended without a trace in the run log"
+        failure = [end.failure] if end.failure else []
+        step.attempts.append(self._unrecorded(pending, message, end.exit_code, failure))
+        self._run_here.keep_log(end.job, step)
         step.message = message
-        again = pending.node.retry.allows_another(pending.attempt_number, failure)
+        again = end.retryable and pending.node.retry.allows_another(pending.attempt_number, failure)
         step.status = Status.PROCESSING if again else Status.FAIL
         self._recorder.add_step_log(step, durable=True)
         return self._attempt_ended(pending, {})
@@ -334,11 +403,10 @@ class Traversal:
         """Take over the outputs, give up, or arrange for another attempt."""
         step = pending.step
         if step.status is Status.PROCESSING:
-            pause = self._pause(pending)
+            pause = self._pause(pending, pending.attempt_number)
             self._context.reporter.attempt_failed(step, pause)
             pending.attempt_number += 1
-            due = self._context.clock.monotonic() + pause
-            heapq.heappush(self._delayed, (due, next(self._order), pending))
+            self._delay(pending, pause)
             return None
         if pending.snapshot is not None:
             pending.snapshot.close()
@@ -367,11 +435,15 @@ class Traversal:
         is_alone = walk.fan_out is None or self._executor.max_concurrent_jobs == 1
         return is_alone and self._executor.capabilities(self._executor.options).shares_working_folder
 
-    def _pause(self, pending: Pending) -> float:
+    def _delay(self, pending: Pending, seconds: float) -> None:
+        due = self._context.clock.monotonic() + seconds
+        heapq.heappush(self._delayed, (due, next(self._order), pending))
+
+    def _pause(self, pending: Pending, failed_attempts: int) -> float:
         # Seeded, so that a test, and a run that is read later, can tell why an attempt came when it did.
-        seed = f"{self._context.run_id}/{pending.step.internal_name}/{pending.attempt_number}"
+        seed = f"{self._context.run_id}/{pending.step.internal_name}/{failed_attempts}"
         chance = random.Random(seed)  # noqa: S311 - spreads attempts in time, protects nothing
-        return pending.node.retry.backoff.delay_seconds(pending.attempt_number, chance.random())
+        return pending.node.retry.backoff.delay_seconds(failed_attempts, chance.random())
 
     # Composite nodes
 
@@ -408,6 +480,35 @@ class Traversal:
         own, general = (getattr(each, "max_workers", None) for each in (options, self._executor.options))
         return sys.maxsize if own is None or own == general else int(own)
 
+    def _is_for_an_array(self, fan_out: FanOut) -> bool:
+        """Whether the executor wants the jobs of the branches at once: they are single tasks, with no limit of their own."""
+        node = fan_out.node
+        if self._executor.most_jobs_together == 1 or node.map is None or node.map.max_concurrency is not None:
+            return False
+        (graph,) = node.branches.values()
+        return sum(not inner.is_terminal for inner in graph.nodes.values()) == 1 and (
+            graph.get_node_by_name(graph.start_at).task is not None
+        )
+
+    def _open_together(self, fan_out: FanOut) -> None:
+        """Open branches until the executor has all it can take at once, and trigger their jobs together."""
+        room = min(
+            self._executor.most_jobs_together, self._executor.max_concurrent_jobs - len(self._in_flight)
+        )
+        gathered: list[tuple[Pending, Job]] = []
+        self._gathered = gathered
+        try:
+            while fan_out.may_open and len(gathered) < room:
+                self._open_branch(fan_out)
+        except StopRun:
+            self._ready += [
+                pending for pending, _ in gathered
+            ]  # they have begun, and are to be recorded as stopped
+            raise
+        finally:
+            self._gathered = None
+        self._trigger_together(gathered)
+
     def _open_branch(self, fan_out: FanOut) -> None:
         index = fan_out.opened
         _, graph, item = fan_out.branches[index]
@@ -418,7 +519,9 @@ class Traversal:
         walk = Walk(
             graph,
             name,
-            open_branch(self._recorder, name, fan_out.walk.scope, item),
+            open_branch(
+                self._recorder, name, fan_out.walk.scope, item, is_open=name in self._attached.branches
+            ),
             graph.start_at,
             map_variable=fan_out.walk.map_variable + (() if item is None else (item,)),
             fan_out=fan_out,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from magnus.domain.nothing import NOTHING
+from magnus.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from magnus.domain.jobs import Job, JobEnd
     from magnus.domain.nodes import Node
     from magnus.domain.run_log import CodeIdentity, Status
+    from magnus.domain.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,10 @@ class ComputeNeeds(NamedTuple):
             neither an image nor the description of a container or job shows it.
         private_environment: Variables that are handed over in the same way.
         endpoints: Host and port, as seen from inside, of every server that must answer before the first step.
-        permissions: What the compute's identity must be allowed, in the words of its platform.
+        permissions: What the compute's identity must be allowed, in the words of its platform: for AWS one statement of
+            an IAM policy each, as JSON.
+        handover: The address of a place of the service's own that both sides read and write, where things may lie while
+            they are handed over; empty if it has none.
     """
 
     mounts: Mapping[str, tuple[str, bool]] = NOTHING
@@ -51,6 +56,25 @@ class ComputeNeeds(NamedTuple):
     private_environment: Mapping[str, str] = NOTHING
     endpoints: Sequence[tuple[str, int]] = ()
     permissions: Sequence[str] = ()
+    handover: str = ""
+
+
+class Mailbox(Protocol):
+    """Where a process finds its job that nobody can speak to, seen from inside that process."""
+
+    def read(self) -> bytes:
+        """Return what `RemoteStep.message` was.
+
+        Raises:
+            ServiceError: It cannot be had.
+        """
+
+    def answer(self, data: bytes) -> None:
+        """Leave *data*, which may hold secrets, for `RemoteStep.take_answer`.
+
+        Raises:
+            ServiceError: It cannot be left.
+        """
 
 
 class RemoteStep(Protocol):
@@ -68,11 +92,11 @@ class RemoteStep(Protocol):
         """`magnus execute_single_node ...` as an argument vector; nothing in it is secret."""
 
     @property
-    def stdin(self) -> bytes:
-        """What the process must find on its stdin. Holds secrets.
+    def message(self) -> bytes:
+        """What the process must be told. Holds secrets.
 
-        The stdin stays open until the process has ended: if it is closed before, the process kills itself and all that
-        it has started, because nobody is left to stop it.
+        Where it is read from stdin, that stays open until the process has ended: if it is closed before, the process
+        kills itself and all that it has started, because nobody is left to stop it.
         """
 
     def write(self, data: bytes, stream: int) -> bool:
@@ -92,6 +116,21 @@ class RemoteStep(Protocol):
     @property
     def refusal(self) -> str:
         """Why magnus, in that process, could not begin; empty if it did not say so."""
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether the process, limiting its own time, said that the attempt took too long."""
+
+    @property
+    def has_told_all(self) -> bool:
+        """Whether the process has said that nothing more will come from it."""
+
+    @property
+    def has_answer(self) -> bool:
+        """Whether the process said that it has left an answer in its mailbox."""
+
+    def take_answer(self, data: bytes) -> None:
+        """Take what was left in the mailbox."""
 
     @property
     def last_words(self) -> str:
@@ -128,12 +167,21 @@ class StepRunner(Protocol):
     def learn_secrets(self, secrets: Iterable[str]) -> None:
         """Hide from now on what a worker has been handed out."""
 
+    def tell(self, message: str) -> None:
+        """Show *message* to who watches the run: one line, nothing secret."""
+
     @property
     def output_descriptors(self) -> tuple[int, int]:
         """The file descriptors of the real stdout and stderr, for child processes that prefix their own lines."""
 
     def remote(
-        self, job: Job | None, needs: Sequence[ComputeNeeds] = (), *, inside_compute: bool
+        self,
+        job: Job | None,
+        needs: Sequence[ComputeNeeds] = (),
+        *,
+        inside_compute: bool,
+        address: str = "",
+        shown_as: str = "",
     ) -> RemoteStep:
         """Return what runs *job* in a process of its own.
 
@@ -142,7 +190,26 @@ class StepRunner(Protocol):
             needs: What the services need there.
             inside_compute: Whether the services look as the integrations say that they do inside the compute; False for
                 another process on this machine.
+            address: Where the executor's `mailbox` finds the message, for a process that nobody can speak to. It also
+                limits its own time, and says nothing secret on stdout. Empty for one that reads its stdin.
+            shown_as: How the command names the step, where several jobs share it; empty for its own name.
         """
+
+
+class Objection(NamedTuple):
+    """What an executor has to say of one node, or of the whole dag.
+
+    Attributes:
+        verdict: The judgement.
+        subject: What it is about: `dag`, `step`, `option`.
+        name: Which of them.
+        places: The nodes that it concerns.
+    """
+
+    verdict: Verdict
+    subject: str
+    name: str
+    places: tuple[str, ...] = ()
 
 
 class Executor(ABC):
@@ -159,6 +226,30 @@ class Executor(ABC):
     def capabilities(cls, options: Any) -> ExecutorCapabilities:
         """Say what the executor can do with *options*, without touching any compute."""
 
+    @classmethod
+    def judge_graph(
+        cls,
+        options: Any,
+        graph: Graph,
+        options_of: Callable[[Node], Any],
+        needs: Callable[[], Sequence[ComputeNeeds]],
+    ) -> list[Objection]:
+        """Say what only this executor can see in *graph*, without touching any compute; by default nothing.
+
+        Args:
+            options: As configured for all nodes.
+            graph: The checked pipeline.
+            options_of: Gives the options for a node.
+            needs: Gives what the services need where steps run. Not to be called by who does not need it: it may read
+                files.
+        """
+        return []
+
+    @classmethod
+    def permissions(cls, options: Any, needs: Sequence[ComputeNeeds]) -> str:
+        """Return what the identity of the compute must be allowed, as its platform wants it written; empty for nothing."""
+        return ""
+
     def close(self) -> None:  # noqa: B027 - a default, not an omission
         """Let go of everything. Called once, after the run; nothing is called after it."""
 
@@ -173,6 +264,16 @@ class InteractiveExecutor(Executor):
     def max_concurrent_jobs(self) -> int:
         """How many jobs may be triggered and not yet ended; 1 for an executor that runs steps one after another."""
         return 1
+
+    @property
+    def most_jobs_together(self) -> int:
+        """How many jobs of one map, whose branch is a single task, `trigger_jobs` wants at once; 1 for one by one."""
+        return 1
+
+    @property
+    def leaves_jobs(self) -> bool:
+        """Whether jobs go on when the run is interrupted, so that `adopt` finds them later."""
+        return False
 
     def prepare_for_graph_execution(
         self,
@@ -219,7 +320,11 @@ class InteractiveExecutor(Executor):
         """
 
     def trigger_jobs(self, jobs: Sequence[Job], run_here: StepRunner) -> list[Status]:
-        """Start several jobs that differ only in their innermost map item; may be overridden to submit them as one."""
+        """Start several jobs that differ only in their innermost map item; may be overridden to submit them as one.
+
+        Returns:
+            For each job what `trigger_job` returns for it. Raises like it, if none was started.
+        """
         return [self.trigger_job(job, run_here) for job in jobs]
 
     def wait_for_jobs(self, timeout_seconds: float | None) -> list[JobEnd]:
@@ -233,15 +338,41 @@ class InteractiveExecutor(Executor):
     def stop_jobs(self) -> None:
         """Stop every job that is still running, with all its processes; called when the run is interrupted."""
 
-    def reap(self, run_id: str) -> list[str]:
+    def reap(self, run_id: str, needs: Callable[[], Sequence[ComputeNeeds]]) -> list[str]:
         """End what a traversal of *run_id* that was killed has left running, and return one line for each.
 
         Called before a run is continued, and by a person; never touches what belongs to a traversal that lives.
+
+        Args:
+            run_id: The run.
+            needs: Gives what the services need where steps run. Not to be called by who does not need it: it may read
+                files.
 
         Raises:
             ServiceError: The compute cannot be asked.
         """
         return []
+
+    def adopt(self, run_id: str, needs: Sequence[ComputeNeeds], run_here: StepRunner) -> list[str]:
+        """Find the jobs that an earlier traversal of *run_id* has triggered, and return one line for each.
+
+        Called after `prepare_for_graph_execution`. From then on `trigger_job` starts none of them again.
+
+        Raises:
+            ConfigurationError: The executor leaves no jobs behind, or the traversal still lives.
+            ServiceError: The compute cannot be asked.
+        """
+        message = (
+            "this executor leaves no jobs behind that could be attached to; continue the run by "
+            f"`magnus execute --use-cached {run_id}`"
+        )
+        raise ConfigurationError(message)
+
+    @classmethod
+    def mailbox(cls, address: str) -> Mailbox:
+        """Return the mailbox at *address*; called inside the compute, for an executor that gave that address."""
+        message = f"this executor has no mailbox at '{address}'"
+        raise ConfigurationError(message)
 
 
 class OrchestrationExecutor(Executor):

@@ -60,6 +60,10 @@ class LoggingReporter:
         """Tell why, and when the next attempt comes."""
         self._tell(logging.WARNING, f"{step.internal_name}: {step.message}; again in {pause_seconds:.1f} s")
 
+    def notice(self, message: str) -> None:
+        """Pass it on."""
+        self._tell(logging.INFO, message)
+
     def warning(self, message: str) -> None:
         """Pass it on."""
         self._tell(logging.WARNING, message)

@@ -30,10 +30,13 @@ class CheckReport:
     Attributes:
         findings: Every verdict: of the executor with each service, and with each feature and task type of the dag.
         refused: Those that would stop a run.
+        permissions: What the identity of the compute must be allowed, as its platform wants it written. Empty if it needs
+            nothing, if nobody knows, or if the run would be refused.
     """
 
     findings: Sequence[Finding]
     refused: Sequence[Finding]
+    permissions: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,7 +56,7 @@ class Checked:
     variables: Mapping[str, str]
 
 
-def check(request: Request, environ: Mapping[str, str]) -> CheckReport:
+def check(request: Request, environ: Mapping[str, str], *, wants_permissions: bool = False) -> CheckReport:
     """Judge the pipeline of *request*; makes no file, container or job.
 
     Raises:
@@ -62,7 +65,9 @@ def check(request: Request, environ: Mapping[str, str]) -> CheckReport:
     """
     checked = load_checked(request, environ)
     findings = checked.setup.judge(checked.graph)
-    return CheckReport(findings, refusals(findings, strict=request.strict))
+    refused = refusals(findings, strict=request.strict)
+    permissions = checked.setup.permissions() if wants_permissions and not refused else ""
+    return CheckReport(findings, refused, permissions)
 
 
 def load_checked(request: Request, environ: Mapping[str, str]) -> Checked:

@@ -77,7 +77,7 @@ def execute_pipeline(
         services = setup.build_services()
         stack.callback(services.close)
         if request.use_cached is not None:
-            for line in executor.reap(request.use_cached):
+            for line in executor.reap(request.use_cached, setup.compute_needs):
                 reporter.warning(line)
         continued = open_continued(request, graph, services, values, environ, adapters, stack)
         if continued is not None and continued.changes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from magnus.bootstrap import open_run
 from magnus.definition.variables import PREFIX
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from magnus.bootstrap import Run, Setup
     from magnus.domain.graph import Graph
     from magnus.domain.parameters import Values
+    from magnus.engine.attached import Attached
     from magnus.engine.code_identity import CodeIdentities
     from magnus.engine.context import Services
     from magnus.engine.reporting import Reporter
@@ -32,6 +33,21 @@ if TYPE_CHECKING:
     from magnus.ports.executor import ComputeNeeds, InteractiveExecutor
     from magnus.usecases.continued import Continued
     from magnus.usecases.outcome import Request
+
+_SHORTEST_SECONDS = 0.001
+"""For a run whose time is over already: no time at all would mean no limit."""
+
+
+class Attachment(NamedTuple):
+    """A run that another process began, and that is to be traversed to its end.
+
+    Attributes:
+        head: The head of its run log.
+        attached: What was recorded of it.
+    """
+
+    head: RunLog
+    attached: Attached
 
 
 class Execution:
@@ -45,17 +61,21 @@ class Execution:
         executor: InteractiveExecutor,
         services: Services,
         needs: Sequence[ComputeNeeds],
-        continued: Continued | None,
+        before: Continued | Attachment | None,
         environ: Mapping[str, str],
     ) -> None:
-        """Take what was decided; nothing is made yet."""
+        """Take what was decided; nothing is made yet.
+
+        *before* is another run, which this one continues, or what there is of this very run.
+        """
         self._needs = needs
         self._setup = setup
         self._graph = graph
         self._request = request
         self._executor = executor
         self._services = services
-        self._continued = continued
+        self._attachment = before if isinstance(before, Attachment) else None
+        self._continued = None if isinstance(before, Attachment) else before
         self._described, credentials = mask_config(setup.described(), _variables(environ))
         self._masker = Masker(credentials)
         self._run_id = request.run_id or new_run_id()
@@ -87,7 +107,7 @@ class Execution:
             if self._continued is not None:
                 values = {**self._continued.parameters, **values}
             values = {name: run.context.recorder.mask_value(value) for name, value in values.items()}
-            head = self._begin(run, values)
+            head = self._begin(run, values) if self._attachment is None else self._attach(run, values)
             reporter.run_started(head)
             self._traverse(run, head, values)
             wanted = self._request.wants_run_log
@@ -123,6 +143,19 @@ class Execution:
             raise
         return head
 
+    def _attach(self, run: Run, values: Values) -> RunLog:
+        """Get the compute ready and find what runs there; the run log stays as it is."""
+        if self._attachment is None:
+            message = "there is no run to attach to"
+            raise TypeError(message)
+        self._executor.prepare_for_graph_execution(
+            self._graph, run.context.types.executor_options, self._needs, run.step_runner
+        )
+        for line in self._executor.adopt(self._run_id, self._needs, run.step_runner):
+            run.context.reporter.notice(line)
+        run.context.recorder.adopt(values.values())
+        return self._attachment.head
+
     def _traverse(self, run: Run, head: RunLog, values: Values) -> None:
         """Walk the graph, and close the run log whatever happens."""
         traversal = Traversal(
@@ -131,12 +164,21 @@ class Execution:
             dict(values),
             rerun=self._continued.rerun if self._continued else None,
             single_step=self._request.single_step,
+            attached=self._attachment.attached if self._attachment else None,
         )
         stopped: StopRun | None = None
-        run.context.interrupts.install(self._graph.max_time_seconds)
+        elapsed = self._attachment.attached.elapsed_seconds if self._attachment else 0.0
+        run.context.interrupts.install(max(_SHORTEST_SECONDS, self._graph.max_time_seconds - elapsed))
         try:
             head.status = traversal.execute_graph(self._graph)
         except StopRun as stop:
+            if traversal.leaves_jobs(stop):
+                message = (
+                    f"this process was {stop.reason}, and left the jobs of run '{self._run_id}' running; "
+                    f"`magnus runs attach {self._run_id}` goes on with it, `magnus runs reap {self._run_id}` ends them"
+                )
+                run.context.reporter.warning(message)
+                raise InterruptedRunError(message) from stop
             stopped = stop
             head.status, head.message = Status.FAIL, stop.reason
         except BaseException as error:

@@ -1,4 +1,4 @@
-"""Runs one job that another process forwards on stdin, in a container or in a process of its own on the same machine."""
+"""Runs one job that another process forwards, in a container, on another machine, or in a process of its own on the same."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import signal
 import socket
 import sys
 import threading
-from contextlib import ExitStack
+import time
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,11 @@ from magnus.definition.pipeline import build_graph
 from magnus.domain.jobs import Job
 from magnus.domain.names import short_name
 from magnus.domain.run_log import Status
-from magnus.engine.child_process import keep_children_in_process_group
+from magnus.engine.child_process import (
+    descendants,
+    keep_children_in_process_group,
+    kill_group_members,
+)
 from magnus.engine.forwarding import Told, decode, own_version
 from magnus.engine.interrupt import StopRun
 from magnus.engine.masking import Masker
@@ -28,21 +33,29 @@ from magnus.plugins.discovery import find_plugins
 from magnus.plugins.manager import AdapterManager
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from magnus.bootstrap import Run
     from magnus.domain.nodes import Node
     from magnus.engine.context import Services
     from magnus.engine.forwarding import Forwarded, ForwardedJob
     from magnus.engine.terminal import Terminal
+    from magnus.ports.executor import InteractiveExecutor, Mailbox
 
 _SECONDS_TO_CONNECT = 5.0
 _LENGTH_BYTES = 8
 _PIECE_BYTES = 1024**2
+_SECONDS_TO_PRINT = 0.2
+TIMED_OUT_EXIT_CODE = 124
+"""As the command `timeout` ends."""
 
 
-def run_forwarded_job(terminal: Terminal) -> Status:
-    """Read a job from stdin, run it, and tell on stdout what the process that forwarded it has to know.
+def run_forwarded_job(terminal: Terminal, source: str = "") -> Status:
+    """Take a job, run it, and tell what the process that forwarded it has to know.
+
+    Args:
+        terminal: Where it is told, between what the task prints.
+        source: The executor's type and the address of the job's mailbox, with a colon between them; empty for stdin.
 
     Returns:
         How the attempt ended, interrupted ones as FAIL; SUCCESS for a rehearsal.
@@ -50,7 +63,9 @@ def run_forwarded_job(terminal: Terminal) -> Status:
     Raises:
         MagnusError: It could not be begun, which the other side has been told.
     """
-    forwarded = _read_stdin()
+    adapters = AdapterManager(find_plugins())
+    mailbox = _mailbox(source, adapters) if source else None
+    forwarded = _unpacked(mailbox.read(), source) if mailbox else _read_stdin()
     keep_children_in_process_group()
 
     def tell(told: Told) -> None:
@@ -59,7 +74,6 @@ def run_forwarded_job(terminal: Terminal) -> Status:
     with ExitStack() as stack:
         try:
             _prepare_process(forwarded)
-            adapters = AdapterManager(find_plugins())
             setup = Setup(config_from_mapping(forwarded.configuration, adapters), adapters)
             job = forwarded.job
             node = _node(job, adapters) if job is not None else None
@@ -69,18 +83,63 @@ def run_forwarded_job(terminal: Terminal) -> Status:
             stack.callback(services.close)
             _rehearse(services, forwarded)
             if job is None or node is None:
-                tell(Told(has_begun=True))
+                tell(Told(has_begun=True, is_last=True))
                 return Status.SUCCESS
             run = _open(inside, services, forwarded, job, terminal)
             stack.callback(run.close)
         except MagnusError as error:
-            tell(Told(refusal=str(error)))
+            tell(Told(refusal=str(error), is_last=True))
             raise
         tell(Told(has_begun=True))
         try:
-            return _run(run, job, node)
+            with _time_limit(forwarded, node, tell):
+                return _run(run, job, node)
         finally:
-            tell(Told(has_begun=True, secrets=run.step_runner.secrets))
+            tell(_last(run.step_runner.secrets, forwarded, mailbox))
+
+
+def _mailbox(source: str, adapters: AdapterManager) -> Mailbox:
+    name, _, address = source.partition(":")
+    executor: type[InteractiveExecutor] = adapters.load("executor", name)
+    return executor.mailbox(address)
+
+
+def _last(secrets: tuple[str, ...], forwarded: Forwarded, mailbox: Mailbox | None) -> Told:
+    """Return what is told in the end; what is secret does not go where anybody may read it."""
+    if mailbox is None:
+        return Told(has_begun=True, secrets=secrets, is_last=True)
+    new = tuple(secret for secret in secrets if secret not in forwarded.secrets)
+    if not new:
+        return Told(has_begun=True, is_last=True)
+    try:
+        mailbox.answer(Told(has_begun=True, secrets=new).encode())
+    except ServiceError:
+        # Without it the other side hides less of what later steps print; this step has hidden its own.
+        return Told(has_begun=True, is_last=True)
+    return Told(has_begun=True, has_answer=True, is_last=True)
+
+
+@contextmanager
+def _time_limit(forwarded: Forwarded, node: Node, tell: Callable[[Told], None]) -> Iterator[None]:
+    """End this process, and so the container that it is the first process of, once the attempt has taken too long."""
+    seconds = node.timeout_seconds
+    if not forwarded.limits_time or seconds is None:
+        yield
+        return
+
+    def end() -> None:
+        kill_group_members(descendants(os.getpid()))
+        time.sleep(_SECONDS_TO_PRINT)
+        tell(Told(has_begun=True, timed_out=True, is_last=True))
+        os._exit(TIMED_OUT_EXIT_CODE)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _run(run: Run, forwarded: ForwardedJob, node: Node) -> Status:
@@ -127,13 +186,29 @@ def _read_stdin() -> Forwarded:
     os.dup2(nothing, 0)  # a task has nothing to read
     os.close(nothing)
     length = int.from_bytes(_read(descriptor, _LENGTH_BYTES))
-    try:
-        forwarded = decode(_read(descriptor, length))
-    except ValueError as error:
-        message = f"--job-from-stdin is for processes that magnus starts: {error}"
-        raise ConfigurationError(message) from error
+    forwarded = _understood(_read(descriptor, length), "")
     threading.Thread(target=_die_with_sender, args=(descriptor,), daemon=True).start()
     return forwarded
+
+
+def _unpacked(message: bytes, source: str) -> Forwarded:
+    """Return what came over as a whole; what follows the message is not part of it."""
+    length = int.from_bytes(message[:_LENGTH_BYTES])
+    return _understood(message[_LENGTH_BYTES : _LENGTH_BYTES + length], source)
+
+
+def _understood(data: bytes, source: str) -> Forwarded:
+    """Return the message.
+
+    Raises:
+        ConfigurationError: It is none that this magnus understands.
+    """
+    try:
+        return decode(data)
+    except ValueError as error:
+        option = f"--job-from={source}" if source else "--job-from-stdin"
+        message = f"{option} is for processes that magnus starts: {error}"
+        raise ConfigurationError(message) from error
 
 
 def _read(descriptor: int, count: int) -> bytes:

@@ -21,7 +21,7 @@ def reap_run(setup: Setup, run_id: str) -> list[str]:
     """
     executor = setup.build_executor()
     try:
-        told = executor.reap(run_id) if isinstance(executor, InteractiveExecutor) else []
+        told = executor.reap(run_id, setup.compute_needs) if isinstance(executor, InteractiveExecutor) else []
     finally:
         executor.close()
     if told:

@@ -14,12 +14,13 @@ from magnus.ports.executor import OrchestrationExecutor
 from magnus.testing.fakes import FakeExecutor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from tests.unit.cli.conftest import Said
 
     from magnus.domain.graph import Graph
+    from magnus.ports.executor import ComputeNeeds
 
 FAKES = "magnus_reap_fakes"
 
@@ -35,7 +36,7 @@ class ReapingExecutor(FakeExecutor):
     left: dict[str, list[str] | ServiceError]
     closed: int
 
-    def reap(self, run_id: str) -> list[str]:
+    def reap(self, run_id: str, needs: Callable[[], Sequence[ComputeNeeds]]) -> list[str]:
         """Return it."""
         found = self.left.get(run_id, [])
         if isinstance(found, ServiceError):

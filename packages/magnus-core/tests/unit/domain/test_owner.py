@@ -7,12 +7,12 @@ import sys
 
 import pytest
 
-from magnus_executor_container.owner import is_alive, own_label
+from magnus.domain.owner import is_alive, own_label
 
 
 def label_of_a_dead_process() -> str:
     """Return what a process was known by that has ended."""
-    code = "from magnus_executor_container.owner import own_label; print(own_label())"
+    code = "from magnus.domain.owner import own_label; print(own_label())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return done.stdout.strip()
 
@@ -30,7 +30,7 @@ def test_a_process_that_has_ended_is_not() -> None:
 
 def test_a_process_that_nobody_has_waited_for_is_not() -> None:
     """A zombie does nothing any more."""
-    code = "from magnus_executor_container.owner import own_label; print(own_label(), flush=True)"
+    code = "from magnus.domain.owner import own_label; print(own_label(), flush=True)"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         label = process.stdout.read().strip()

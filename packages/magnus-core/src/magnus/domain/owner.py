@@ -1,4 +1,4 @@
-"""Which process a container belongs to: a label that tells later whether that process still lives."""
+"""Which process a job belongs to: a label that tells later whether that process still lives."""
 
 from __future__ import annotations
 

@@ -1,0 +1,46 @@
+"""What an earlier traversal of a run has recorded, for one that goes on with the same run."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, NamedTuple
+
+from magnus.domain.nothing import NOTHING
+from magnus.domain.records import RecordKind
+from magnus.domain.run_log import step_from_dict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from magnus.domain.run_log import StepLog
+    from magnus.ports.run_log_store import RunLogStore
+
+
+class Attached(NamedTuple):
+    """The records.
+
+    Attributes:
+        steps: By internal name, as they stood when they were read; the jobs of those that have not ended may write on.
+        branches: The internal names of the branches that were opened.
+        elapsed_seconds: How long ago the run began.
+    """
+
+    steps: Mapping[str, StepLog] = NOTHING
+    branches: frozenset[str] = frozenset()
+    elapsed_seconds: float = 0.0
+
+
+def read_attached(store: RunLogStore, run_id: str, elapsed_seconds: float) -> Attached:
+    """Read what there is of the run.
+
+    Raises:
+        RunLogNotFoundError: There is no such run.
+    """
+    steps: dict[str, StepLog] = {}
+    branches: set[str] = set()
+    for record in store.scan(run_id, frozenset({RecordKind.STEP, RecordKind.BRANCH})):
+        if record.kind == RecordKind.STEP:
+            steps[record.name] = step_from_dict(json.loads(record.body))
+        else:
+            branches.add(record.name)
+    return Attached(steps, frozenset(branches), elapsed_seconds)
