@@ -206,12 +206,14 @@ def open_run(  # noqa: PLR0913 - the one place where a run is put together
     worker_preamble: Callable[[StepRunner], bytes] | None = None,
     captures_output: bool = True,
     names_steps: bool = True,
+    records_stops: bool = True,
 ) -> Run:
     """Put together what a process needs to traverse a run, or to run steps of it; the caller closes it.
 
     From here on descriptors 1 and 2 belong to the tasks, and people are spoken to through *terminal*; unless
     *captures_output* is false, for a run whose only step is the caller's own code. *names_steps* is false where
-    whoever reads what is shown puts the names of steps before the lines.
+    whoever reads what is shown puts the names of steps before the lines; *records_stops* where the process that traverses
+    records a step that is stopped.
     """
     # Here, so that whoever only judges a configuration does not wait for what runs steps.
     from magnus.engine.clock import Clock
@@ -250,6 +252,7 @@ def open_run(  # noqa: PLR0913 - the one place where a run is put together
             code_identities=list(code_identities),
             child_context=setup.described(_FOR_CHILDREN),
             configuration=setup.described(),
+            records_stops=records_stops,
         )
         runner: StepRunner
         runner = StepRunner(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from magnus.domain.owner import own_label
 from magnus_executor_container.config import PRIVATE, PROJECT
-from magnus_executor_container.limits import Limits
+from magnus.domain.limits import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

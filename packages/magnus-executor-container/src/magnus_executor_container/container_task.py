@@ -13,7 +13,7 @@ from magnus_executor_container import diagnosis
 from magnus_executor_container.config import INSIDE, PROJECT
 from magnus_executor_container.container_spec import ContainerSpec, own_groups, own_user, run_labels
 from magnus_executor_container.errors import EngineRefusedError, ImageMissingError
-from magnus_executor_container.limits import Limits
+from magnus.domain.limits import Limits
 
 if TYPE_CHECKING:
     from pathlib import Path

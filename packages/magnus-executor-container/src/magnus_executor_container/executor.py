@@ -14,7 +14,7 @@ from magnus.domain.owner import is_alive
 from magnus.domain.run_log import CodeIdentity, Status
 from magnus.errors import ConfigurationError, Problem
 from magnus.ports.executor import InteractiveExecutor
-from magnus_executor_container.config import LocalContainerOptions
+from magnus_executor_container.config import EXECUTOR, LocalContainerOptions
 from magnus_executor_container.container_spec import (
     OWNER_LABEL,
     RUN_LABEL,
@@ -22,7 +22,7 @@ from magnus_executor_container.container_spec import (
     run_labels,
     step_container,
 )
-from magnus_executor_container.limits import limits_of
+from magnus.domain.limits import limits_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from magnus.ports.executor import ComputeNeeds, StepRunner
     from magnus_executor_container.client import Engine
     from magnus_executor_container.jobs import RunningJob
-    from magnus_executor_container.limits import Limits
+    from magnus.domain.limits import Limits
 
 CONTAINER_TASK = "container"
 """A task that brings its own image, in which there is no magnus: it is run from here."""
@@ -111,7 +111,7 @@ class LocalContainerExecutor(InteractiveExecutor):
         variants: dict[tuple[object, ...], tuple[LocalContainerOptions, Limits]] = {}
         for _, node in graph.walk():
             if node.task is not None and not _stays_here(node, options := options_of(node)):
-                limits = limits_of(node, options, self.options)
+                limits = limits_of(node, EXECUTOR, options, self.options)
                 variants.setdefault(_variant(options, limits), (options, limits))
         if not variants:
             return
@@ -177,7 +177,7 @@ class LocalContainerExecutor(InteractiveExecutor):
             running = HostJob(job, run_here.remote(job, inside_compute=False), self._begun, self._ended)
         else:
             remote = run_here.remote(job, self._needs, inside_compute=True)
-            limits = limits_of(job.node, job.options, self.options)
+            limits = limits_of(job.node, EXECUTOR, job.options, self.options)
             labels = run_labels(job.run_id, job.step_name, job.attempt_number)
             spec = step_container(job.options, remote.command, labels, self._needs, limits)
             running = ContainerJob(

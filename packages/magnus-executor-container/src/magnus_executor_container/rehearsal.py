@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from magnus.ports.executor import ComputeNeeds, StepRunner
     from magnus_executor_container.client import Engine, Image
     from magnus_executor_container.config import LocalContainerOptions
-    from magnus_executor_container.limits import Limits
+    from magnus.domain.limits import Limits
 
 
 def rehearse(

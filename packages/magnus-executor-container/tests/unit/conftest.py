@@ -35,6 +35,7 @@ class FakeRemote:
         self.run_id = run_id
         self.command = command
         self.message = stdin
+        self.mark = "mark"
         self.timed_out = self.has_told_all = self.has_answer = False
         self.has_begun = False
         self.refusal = ""
@@ -85,6 +86,10 @@ class Lent:
         self.here.append(job.step_name)
         return Status.SUCCESS
 
+    def is_recorded(self, job: Job) -> bool:
+        """Never be asked."""
+        raise AssertionError(job)
+
     def tell(self, message: str) -> None:
         """Show nobody."""
 
@@ -99,6 +104,7 @@ class Lent:
         inside_compute: bool,
         address: str = "",
         shown_as: str = "",
+        mark: str = "",
     ) -> FakeRemote:
         """Lend a step."""
         remote = FakeRemote("run", self.command, self.stdin)

@@ -13,7 +13,7 @@ from magnus_executor_container.container_spec import (
     run_labels,
     step_container,
 )
-from magnus_executor_container.limits import Limits
+from magnus.domain.limits import Limits
 
 if TYPE_CHECKING:
     from pathlib import Path

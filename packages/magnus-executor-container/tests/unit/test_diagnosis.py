@@ -14,7 +14,7 @@ from magnus_executor_container.diagnosis import (
     out_of_memory,
 )
 from magnus_executor_container.errors import EngineRefusedError, ImageMissingError
-from magnus_executor_container.limits import Limits
+from magnus.domain.limits import Limits
 
 SPEC = ContainerSpec("image", ("magnus", "work"), {})
 OWN_POINT = SPEC._replace(entrypoint=("/start",))

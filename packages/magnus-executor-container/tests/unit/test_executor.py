@@ -17,7 +17,7 @@ from magnus.ports.executor import ComputeNeeds
 from magnus_executor_container.client import ContainerEnd, Found, Image
 from magnus_executor_container.config import LocalContainerOptions
 from magnus_executor_container.executor import LocalContainerExecutor
-from magnus_executor_container.limits import Limits
+from magnus.domain.limits import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

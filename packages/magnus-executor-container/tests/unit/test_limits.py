@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from magnus.domain.nodes import Node, Resources
-from magnus_executor_container.config import LocalContainerOptions
-from magnus_executor_container.limits import Limits, limits_of
+from magnus_executor_container.config import EXECUTOR, LocalContainerOptions
+from magnus.domain.limits import Limits, limits_of
 
 GENERAL = {"cpu": 1.0, "memory": "1GiB", "gpu": 1, "shm": 64}
 
@@ -19,7 +19,7 @@ def limits(
     """Return the limits of a step whose `executor_config` is *own*, and whose `resources` are *asked*."""
     in_general = LocalContainerOptions(docker_image="image", **(configured or {}))
     options = LocalContainerOptions(docker_image="image", **{**(configured or {}), **(own or {})})
-    return limits_of(Node("fit", "task", {}, resources=asked), options, in_general)
+    return limits_of(Node("fit", "task", {}, resources=asked), EXECUTOR, options, in_general)
 
 
 def test_nobody_asks_for_anything() -> None:
@@ -50,4 +50,4 @@ def test_an_override_counts_also_where_it_repeats_the_configuration() -> None:
     options = LocalContainerOptions(docker_image="image", memory=100)
     for written in ({"local-container": {"memory": 100}}, {"memory": 100}):
         node = Node("fit", "task", {}, resources=Resources(memory_mib=500), executor_config=written)
-        assert limits_of(node, options, options).memory_mib == 100
+        assert limits_of(node, EXECUTOR, options, options).memory_mib == 100

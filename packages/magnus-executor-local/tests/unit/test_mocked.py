@@ -57,6 +57,10 @@ class Lent:
     def learn_secrets(self, secrets: Iterable[str]) -> None:
         """Learn nothing."""
 
+    def is_recorded(self, job: Job) -> bool:
+        """Never be asked."""
+        raise AssertionError(job)
+
     def tell(self, message: str) -> None:
         """Never be asked."""
         raise AssertionError(message)
@@ -69,6 +73,7 @@ class Lent:
         inside_compute: bool,
         address: str = "",
         shown_as: str = "",
+        mark: str = "",
     ) -> RemoteStep:
         """Never be asked: these executors hand no step to a process that speaks the other protocol."""
         raise AssertionError(job)

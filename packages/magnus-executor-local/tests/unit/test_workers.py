@@ -69,6 +69,10 @@ class Lent:
         """Note them."""
         self.learnt += secrets
 
+    def is_recorded(self, job: Job) -> bool:
+        """Never be asked."""
+        raise AssertionError(job)
+
     def tell(self, message: str) -> None:
         """Never be asked."""
         raise AssertionError(message)
@@ -81,6 +85,7 @@ class Lent:
         inside_compute: bool,
         address: str = "",
         shown_as: str = "",
+        mark: str = "",
     ) -> RemoteStep:
         """Never be asked: these executors hand no step to a process that speaks the other protocol."""
         raise AssertionError(job)

@@ -22,6 +22,11 @@ def is_alive(label: str) -> bool:
     return _started(int(number)) == started
 
 
+def is_here(label: str) -> bool:
+    """Whether the process that made *label* ran on this machine."""
+    return label.partition("/")[0] == socket.gethostname()
+
+
 def _started(pid: int) -> str:
     """Return when a process began, in some form that does not change; empty if it is gone."""
     try:

@@ -76,6 +76,7 @@ class RunContext(NamedTuple):
         code_identities: Which code runs.
         child_context: What a child process of a task needs to use magnus: configuration, never a secret.
         configuration: All blocks as they were written, credentials included, for a process that runs a step elsewhere.
+        records_stops: Whether a step that is stopped is recorded by the process that runs it.
     """
 
     run_id: str
@@ -93,3 +94,4 @@ class RunContext(NamedTuple):
     code_identities: list[CodeIdentity]
     child_context: Mapping[str, Any] = NOTHING
     configuration: Mapping[str, Any] = NOTHING
+    records_stops: bool = True

@@ -37,6 +37,7 @@ class ForwardedStep:
         inside_compute: bool,
         address: str = "",
         shown_as: str = "",
+        mark: str = "",
     ) -> None:
         """Prepare what goes over.
 
@@ -48,11 +49,12 @@ class ForwardedStep:
             inside_compute: Whether the process is in another place than this one.
             address: Of its mailbox; empty for stdin.
             shown_as: How the command names the step; empty for its own name.
+            mark: Of an earlier one for the same job; empty for a new one.
         """
         self.run_id = context.run_id
         self._masker = context.masker
-        self._mark = secrets.token_hex(8)
-        self._sorter = LineSorter(self._mark)
+        self.mark = mark or secrets.token_hex(8)
+        self._sorter = LineSorter(self.mark)
         self._output: StepOutput | None = None
         if job is not None and log_path is not None:
             self._output = StepOutput(job.step_name, log_path, context.terminal, context.masker)
@@ -68,10 +70,10 @@ class ForwardedStep:
         self.command = _command(context.run_id, job, shown_as, source)
         self.message = Forwarded(
             version=own_version(),
-            mark=self._mark,
+            mark=self.mark,
             configuration=context.configuration,
             inside_compute=inside_compute,
-            limits_time=bool(address),
+            is_unattended=bool(address),
             search_path=() if inside_compute else tuple(sys.path),
             secrets=self._masker.secrets,
             private_files={path: data for need in needs for path, data in need.private_files.items()},

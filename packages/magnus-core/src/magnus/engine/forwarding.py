@@ -53,7 +53,8 @@ class Forwarded(NamedTuple):
         mark: What the lines that come back begin with.
         configuration: All blocks, credentials included.
         inside_compute: Whether services look as the integrations say that they do inside the compute.
-        limits_time: Whether the process itself ends an attempt that takes too long.
+        is_unattended: Whether nobody watches the process: it ends an attempt that takes too long itself, and does not
+            record one that is stopped, because it cannot know whether the run was, or only its host is taken away.
         search_path: `sys.path` of the sender, for a process on the same machine; empty for anywhere else.
         secrets: What must not be shown.
         private_files: Path to content.
@@ -66,7 +67,7 @@ class Forwarded(NamedTuple):
     mark: str
     configuration: Mapping[str, Any]
     inside_compute: bool
-    limits_time: bool = False
+    is_unattended: bool = False
     search_path: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
     private_files: Mapping[str, bytes] = NOTHING

@@ -80,6 +80,11 @@ class StepRunner:
         for secret in secrets:
             self._context.masker.add(secret)
 
+    def is_recorded(self, job: Job) -> bool:
+        """See the port."""
+        step = self._context.recorder.get_step_log(job.step_name)
+        return step is not None and len(step.attempts) >= job.attempt_number
+
     def tell(self, message: str) -> None:
         """See the port."""
         self._context.reporter.notice(message)
@@ -112,6 +117,7 @@ class StepRunner:
         inside_compute: bool,
         address: str = "",
         shown_as: str = "",
+        mark: str = "",
     ) -> ForwardedStep:
         """See the port."""
         from magnus.engine.forwarded_step import ForwardedStep
@@ -125,6 +131,7 @@ class StepRunner:
             inside_compute=inside_compute,
             address=address,
             shown_as=shown_as,
+            mark=mark,
         )
 
     def lend(self, job: Job, step: StepLog, scope: Scope) -> None:
@@ -201,6 +208,8 @@ def execute_node(
     if log is not None:
         _keep_log(context, job, step, log)
     session.close()
+    if stopped is not None and not context.records_stops:
+        raise stopped
     attempt.end_time = context.clock.timestamp()
     attempt.duration = round(context.clock.monotonic() - started, 6)
     conclude(context, job, step, scope, attempt, outputs, is_final=stopped is not None)

@@ -92,6 +92,10 @@ class RemoteStep(Protocol):
         """`magnus execute_single_node ...` as an argument vector; nothing in it is secret."""
 
     @property
+    def mark(self) -> str:
+        """What the process marks with what it tells us between the lines of the task; not secret."""
+
+    @property
     def message(self) -> bytes:
         """What the process must be told. Holds secrets.
 
@@ -167,6 +171,9 @@ class StepRunner(Protocol):
     def learn_secrets(self, secrets: Iterable[str]) -> None:
         """Hide from now on what a worker has been handed out."""
 
+    def is_recorded(self, job: Job) -> bool:
+        """Whether the run log holds the end of *job*, wherever it ran."""
+
     def tell(self, message: str) -> None:
         """Show *message* to who watches the run: one line, nothing secret."""
 
@@ -182,6 +189,7 @@ class StepRunner(Protocol):
         inside_compute: bool,
         address: str = "",
         shown_as: str = "",
+        mark: str = "",
     ) -> RemoteStep:
         """Return what runs *job* in a process of its own.
 
@@ -193,6 +201,7 @@ class StepRunner(Protocol):
             address: Where the executor's `mailbox` finds the message, for a process that nobody can speak to. It also
                 limits its own time, and says nothing secret on stdout. Empty for one that reads its stdin.
             shown_as: How the command names the step, where several jobs share it; empty for its own name.
+            mark: That of an earlier `RemoteStep` for the same job, whose process is to be understood; empty for a new one.
         """
 
 

@@ -123,7 +123,7 @@ def _last(secrets: tuple[str, ...], forwarded: Forwarded, mailbox: Mailbox | Non
 def _time_limit(forwarded: Forwarded, node: Node, tell: Callable[[Told], None]) -> Iterator[None]:
     """End this process, and so the container that it is the first process of, once the attempt has taken too long."""
     seconds = node.timeout_seconds
-    if not forwarded.limits_time or seconds is None:
+    if not forwarded.is_unattended or seconds is None:
         yield
         return
 
@@ -172,6 +172,7 @@ def _open(
         masker=Masker(forwarded.secrets),
         services=services,
         names_steps=False,
+        records_stops=not forwarded.is_unattended,
     )
 
 

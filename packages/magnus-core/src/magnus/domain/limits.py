@@ -1,25 +1,23 @@
-"""What a container may use: what its step asks for, else what the executor's configuration says."""
+"""What the container of a step may use: what the step asks for, else what the executor's configuration says."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from magnus.domain.sizes import in_mib
-from magnus_executor_container.config import EXECUTOR
 
 if TYPE_CHECKING:
     from magnus.domain.nodes import Node
-    from magnus_executor_container.config import LocalContainerOptions
 
 
 class Limits(NamedTuple):
-    """What the engine enforces.
+    """What the compute enforces.
 
     Attributes:
         cpu: Processors; None for no limit.
         memory_mib: Memory in MiB, without swap; None for no limit.
         gpu: Graphics processors.
-        shm_mib: `/dev/shm` in MiB; None for the engine's default.
+        shm_mib: `/dev/shm` in MiB; None for the compute's default.
     """
 
     cpu: float | None = None
@@ -28,7 +26,7 @@ class Limits(NamedTuple):
     shm_mib: int | None = None
 
 
-def limits_of(node: Node, options: LocalContainerOptions, in_general: LocalContainerOptions) -> Limits:
+def limits_of(node: Node, executor: str, options: Any, in_general: Any) -> Limits:
     """Return the limits of a step.
 
     The node's own `executor_config` comes first, because it is meant for this executor; then its `resources`, which are
@@ -36,11 +34,12 @@ def limits_of(node: Node, options: LocalContainerOptions, in_general: LocalConta
 
     Args:
         node: The step's node.
-        options: Resolved for the node.
+        executor: What configurations call the executor.
+        options: Resolved for the node; `cpu`, `memory`, `gpu` and `shm` are among them.
         in_general: As configured for all nodes.
     """
     asked = node.resources
-    written = node.executor_config.get(EXECUTOR, node.executor_config)
+    written = node.executor_config.get(executor, node.executor_config)
 
     def chosen(name: str, from_resources: Any) -> Any:
         own = getattr(options, name)

@@ -1,0 +1,1 @@
+"""The executor of magnus for AWS Batch."""

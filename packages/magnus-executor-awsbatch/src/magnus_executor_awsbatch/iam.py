@@ -1,0 +1,64 @@
+"""What the role that jobs run as must be allowed, as an IAM policy. Pure."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from magnus.ports.executor import ComputeNeeds
+
+_VERSION = "2012-10-17"
+"""Of IAM's language."""
+
+
+def job_role_policy(handover: str, needs: Sequence[ComputeNeeds]) -> str:
+    """Return the policy as JSON text.
+
+    Args:
+        handover: Where jobs find what to do; empty for nowhere.
+        needs: What the services need; their permissions are statements.
+    """
+    statements = [json.loads(text) for need in needs for text in need.permissions]
+    if handover:
+        statements.append(
+            statement("MagnusHandover", ["s3:GetObject", "s3:PutObject"], [f"{_s3_arn(handover)}/*"])
+        )
+    unique = {json.dumps(each, sort_keys=True): each for each in statements}
+    numbered = _with_own_names(list(unique.values()))
+    return json.dumps({"Version": _VERSION, "Statement": numbered}, indent=2)
+
+
+def statement(name: str, actions: Sequence[str], resources: Sequence[str]) -> dict[str, Any]:
+    """Return a statement that allows *actions* on *resources*."""
+    return {"Sid": name, "Effect": "Allow", "Action": list(actions), "Resource": list(resources)}
+
+
+def s3_statements(name: str, bucket: str, prefix: str) -> list[dict[str, Any]]:
+    """Return what it takes to keep objects below a prefix."""
+    where = f"arn:aws:s3:::{bucket}"
+    below = f"{prefix.strip('/')}/*" if prefix.strip("/") else "*"
+    objects = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
+    return [
+        statement(f"{name}Objects", objects, [f"{where}/{below}"]),
+        statement(f"{name}Listing", ["s3:ListBucket"], [where])
+        | {"Condition": {"StringLike": {"s3:prefix": [below]}}},
+    ]
+
+
+def _with_own_names(statements: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return *statements* with names that differ, as IAM wants them."""
+    counts: dict[str, int] = {}
+    named = []
+    for each in statements:
+        name = each.get("Sid", "Magnus")
+        counts[name] = counts.get(name, 0) + 1
+        number = "" if counts[name] == 1 else str(counts[name])
+        named.append({**each, "Sid": f"{name}{number}"})
+    return named
+
+
+def _s3_arn(address: str) -> str:
+    return f"arn:aws:s3:::{address.removeprefix('s3://').rstrip('/')}"
