@@ -19,10 +19,7 @@ if TYPE_CHECKING:
     from magnus_stores.aws.options import S3Options
 
 BLOCK_BYTES = 8 << 20
-"""How much of a large object is moved at once."""
-
-MOST_BLOCKS = 10_000
-"""S3 takes no more for one object."""
+"""How much of a large object is moved at once; more for one that would take over 10,000 blocks, which S3 does not."""
 
 _DELETED_AT_ONCE = 1000
 _CONFLICTS = 10
@@ -166,7 +163,9 @@ class Bucket:
             now = _moment(page)
             for item in page.get("Contents", ()):
                 yield Found(
-                    item["Key"].removeprefix(self._base), item["Size"], max(now - item["LastModified"], timedelta())
+                    item["Key"].removeprefix(self._base),
+                    item["Size"],
+                    max(now - item["LastModified"], timedelta()),
                 )
             if limit:
                 return
@@ -214,12 +213,12 @@ class Bucket:
         return True
 
     @contextmanager
-    def transfers(self, largest: int) -> Iterator[TransferManager]:
-        """Lend what moves large objects, of at most *largest* bytes."""
+    def transfers(self) -> Iterator[TransferManager]:
+        """Lend what moves large objects."""
         from magnus_stores.aws.client import transfers
 
         with self._talking("reach", "") as s3:
-            manager = transfers(s3, max(BLOCK_BYTES, -(-largest // MOST_BLOCKS)))
+            manager = transfers(s3, BLOCK_BYTES)
         with manager:
             yield manager
 

@@ -8,9 +8,7 @@ if TYPE_CHECKING:
     from magnus.errors import ServiceError
 
 _NO_CREDENTIALS = "no credentials of AWS were found; set AWS_PROFILE, or give the machine or the job a role"
-_REFUSED_CREDENTIALS = (
-    "AWS does not accept the credentials; look which ones boto3 finds (`aws sts get-caller-identity`), and renew them"
-)
+_REFUSED_CREDENTIALS = "AWS does not accept the credentials; renew those that boto3 finds (`aws sts get-caller-identity` shows whose they are)"
 _NO_REGION = "no region is known; set the option 'region', or the variable AWS_REGION"
 
 _BY_EXCEPTION = {
@@ -116,6 +114,7 @@ def not_answered(what: str, address: str, name: str, text: str, error: type[Serv
     """
     if name in _UNREACHABLE:
         return error(
-            f"{what}: {address} cannot be reached; check the network and the option 'endpoint_url'", retriable=True
+            f"{what}: {address} cannot be reached; check the network and the option 'endpoint_url'",
+            retriable=True,
         )
     return error(f"{what}: {_BY_EXCEPTION.get(name, text)}")

@@ -51,6 +51,14 @@ def require_boto3() -> None:
         raise ModuleNotFoundError("No module named 'boto3'", name="boto3")
 
 
+def objects_must_be_allowed(options: S3Options) -> str:
+    """Say what credentials must allow for objects to be read, written, listed and removed."""
+    return (
+        f"credentials of AWS that allow s3:GetObject, s3:PutObject and s3:DeleteObject on "
+        f"s3://{options.bucket}/{options.base}* and s3:ListBucket on the bucket {options.bucket}"
+    )
+
+
 def check_bucket(bucket: str) -> None:
     """Refuse what is no bucket.
 
@@ -58,7 +66,9 @@ def check_bucket(bucket: str) -> None:
         ValueError: It says what would do.
     """
     if not bucket or ("/" in bucket and not bucket.startswith("arn:")):
-        message = f"bucket is the bare name of a bucket, not {bucket!r}; what comes behind it goes into 'prefix'"
+        message = (
+            f"bucket is the bare name of a bucket, not {bucket!r}; what comes behind it goes into 'prefix'"
+        )
         raise ValueError(message)
 
 
@@ -72,5 +82,7 @@ def check_endpoint(endpoint_url: str | None) -> None:
         return
     parts = urlsplit(endpoint_url)
     if parts.scheme not in ("http", "https") or not parts.netloc or "@" in parts.netloc:
-        message = "endpoint_url is an address such as https://s3.example.org, without a user or password in it"
+        message = (
+            "endpoint_url is an address such as https://s3.example.org, without a user or password in it"
+        )
         raise ValueError(message)

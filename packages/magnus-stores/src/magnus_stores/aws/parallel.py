@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ def in_parallel(
     """
     remaining = iter(items)
     first = list(islice(remaining, 2))
-    if len(first) <= 1:
-        yield from map(work, first)
+    if len(first) <= 1 or workers == 1:
+        yield from map(work, chain(first, remaining))
         return
     pool = ThreadPoolExecutor(workers, thread_name_prefix="magnus-s3")
     try:

@@ -19,7 +19,7 @@ from magnus.domain.records import Record, RecordKind
 from magnus.errors import RunLogExistsError, RunLogNotFoundError, ServiceError
 from magnus.ports.run_log_store import RunLogStore
 from magnus_stores.aws.bucket import Bucket, Fetched
-from magnus_stores.aws.options import S3Options, require_boto3
+from magnus_stores.aws.options import S3Options, objects_must_be_allowed, require_boto3
 from magnus_stores.aws.parallel import in_parallel
 from magnus_stores.run_log import s3_keys as keys
 
@@ -54,13 +54,9 @@ class S3RunLogStore(RunLogStore):
     @classmethod
     def capabilities(cls, options: Any) -> ServiceCapabilities:
         """Reach as far as the network."""
-        place = f"s3://{options.bucket}/{options.base}*"
         return ServiceCapabilities(
             reach=Reach.NETWORK,
-            credentials=(
-                f"credentials of AWS that allow s3:GetObject, s3:PutObject and s3:DeleteObject on {place} and "
-                f"s3:ListBucket on the bucket {options.bucket}",
-            ),
+            credentials=(objects_must_be_allowed(options),),
         )
 
     def create_run(self, run_id: str, records: Sequence[Record]) -> None:
@@ -79,9 +75,7 @@ class S3RunLogStore(RunLogStore):
         """See the port; in S3 everything is durable."""
         folder = self._existing(run_id).folder
         for record in records:
-            self._bucket.put(
-                keys.record_key(folder, record.kind, record.name), keys.encode_record(record)
-            )
+            self._bucket.put(keys.record_key(folder, record.kind, record.name), keys.encode_record(record))
 
     def get(self, run_id: str, kind: RecordKind, name: str) -> str | None:
         """See the port."""
@@ -117,7 +111,9 @@ class S3RunLogStore(RunLogStore):
         # Only the content tells the name of some; they are read twice, because all bodies may not fit into memory.
         hidden = [key for key in listed if keys.name_in(key) is None]
         names = {
-            record.name: key for key, record in zip(hidden, in_parallel(self._read, hidden), strict=True) if record
+            record.name: key
+            for key, record in zip(hidden, in_parallel(self._read, hidden), strict=True)
+            if record
         }
         names |= {name: key for key in listed if (name := keys.name_in(key)) is not None}
         order = sorted(names.keys() | first.keys())

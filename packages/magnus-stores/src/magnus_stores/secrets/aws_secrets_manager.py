@@ -45,7 +45,9 @@ class AwsSecretsManagerOptions:
             message = "secret_id is the name or the ARN of a secret; leave it out where each has a secret of its own"
             raise ValueError(message)
         if self.secret_id is not None and self.prefix:
-            message = "prefix is for secrets that are each their own; with secret_id all are in one: leave one out"
+            message = (
+                "prefix is for secrets that are each their own; with secret_id all are in one: leave one out"
+            )
             raise ValueError(message)
         if self.secret_id is None and self.version_id is not None:
             message = "version_id is the version of the secret that secret_id names; set that as well, or leave it out"
@@ -134,7 +136,7 @@ class AwsSecretsManager(Secrets):
         # Not chained, and without what was found: that is the secret.
         if not isinstance(held, dict):
             raise ServiceError(
-                f"the AWS secret {secret_id!r} holds no JSON object; store one such as {{\"NAME\": \"value\"}}, or leave "
+                f'the AWS secret {secret_id!r} holds no JSON object; store one such as {{"NAME": "value"}}, or leave '
                 "'secret_id' out"
             )
         self._values = {
