@@ -6,7 +6,7 @@ import sys
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any
 
-from moto.server import DomainDispatcherApplication, create_backend_app
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ class _OneAtATime:
 
     def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:
         with self._lock:
-            return self._application(environ, start_response)
+            answer: Iterable[bytes] = self._application(environ, start_response)
+            return answer
 
 
 class _Quiet(WSGIRequestHandler):

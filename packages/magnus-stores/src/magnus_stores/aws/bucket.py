@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from threading import Lock
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from _typeshed import SupportsRead, SupportsWrite
     from mypy_boto3_s3 import S3Client
     from s3transfer.manager import TransferManager
 
@@ -48,20 +49,6 @@ class Fetched(NamedTuple):
 
     data: bytes
     tag: str
-
-
-class Readable(Protocol):
-    """What a large object is made from; read to its end, in order, by one thread at a time."""
-
-    def read(self, size: int = -1, /) -> bytes:
-        """Return the next bytes, at most *size* unless that is negative; none at the end."""
-
-
-class Writable(Protocol):
-    """What a large object is written to, in order, by one thread at a time."""
-
-    def write(self, data: bytes, /) -> int:
-        """Take *data*, all of it."""
 
 
 class Bucket:
@@ -189,23 +176,23 @@ class Bucket:
                 for failure in answer.get("Errors", ()):
                     raise s3.exceptions.ClientError({"Error": failure}, "DeleteObjects")
 
-    def upload(self, manager: TransferManager, key: str, source: Readable, size: int) -> None:
+    def upload(self, manager: TransferManager, key: str, source: SupportsRead[bytes], size: int) -> None:
         """Write a large object from *source*, in blocks of which few are in memory; it appears when it is whole.
 
-        What *source* raises comes out unchanged, and then nothing is stored.
+        *source* is read in order, to its end, by one thread. What it raises comes out unchanged, and then nothing is stored.
         """
         from magnus_stores.aws.client import known_size
 
         with self._talking("write", key):
             manager.upload(
-                source, self._options.bucket, self._base + key, subscribers=[known_size(size)]
+                cast("Any", source), self._options.bucket, self._base + key, subscribers=[known_size(size)]
             ).result()
 
-    def download(self, manager: TransferManager, key: str, target: Writable) -> bool:
-        """Write a large object to *target*, from its beginning to its end; False if there is none."""
+    def download(self, manager: TransferManager, key: str, target: SupportsWrite[bytes]) -> bool:
+        """Write a large object to *target*, in order, from one thread; False if there is none."""
         with self._talking("read", key) as s3:
             try:
-                manager.download(self._options.bucket, self._base + key, target).result()
+                manager.download(self._options.bucket, self._base + key, cast("Any", target)).result()
             except s3.exceptions.ClientError as error:
                 if _code(error) in _ABSENT:
                     return False

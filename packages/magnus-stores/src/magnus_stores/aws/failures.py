@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from magnus.errors import ServiceError
 
 _NO_CREDENTIALS = "no credentials of AWS were found; set AWS_PROFILE, or give the machine or the job a role"
-_REFUSED_CREDENTIALS = "AWS does not accept the credentials; renew those that boto3 finds (`aws sts get-caller-identity` shows whose they are)"
+_REFUSED_CREDENTIALS = "AWS does not accept the credentials; renew them, or choose others by AWS_PROFILE"
 _NO_REGION = "no region is known; set the option 'region', or the variable AWS_REGION"
 
 _BY_EXCEPTION = {
