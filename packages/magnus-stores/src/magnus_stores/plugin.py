@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from magnus.plugins import AdapterSpec, hookimpl
 
+_S3 = "magnus-stores[s3]"
+
 
 @hookimpl
 def magnus_run_log_stores() -> list[AdapterSpec]:
@@ -16,13 +18,17 @@ def magnus_run_log_stores() -> list[AdapterSpec]:
         AdapterSpec(
             "sql", "magnus_stores.run_log.sql:SqlRunLogStore", port_api=1, extra="magnus-stores[sql]"
         ),
+        AdapterSpec("s3", "magnus_stores.run_log.s3:S3RunLogStore", port_api=1, extra=_S3),
     ]
 
 
 @hookimpl
 def magnus_catalogs() -> list[AdapterSpec]:
     """Offer the catalogs."""
-    return [AdapterSpec("file-system", "magnus_stores.catalog.file_system:FileSystemCatalog", port_api=1)]
+    return [
+        AdapterSpec("file-system", "magnus_stores.catalog.file_system:FileSystemCatalog", port_api=1),
+        AdapterSpec("s3", "magnus_stores.catalog.s3:S3Catalog", port_api=1, extra=_S3),
+    ]
 
 
 @hookimpl
@@ -32,6 +38,12 @@ def magnus_secrets() -> list[AdapterSpec]:
         AdapterSpec("dotenv", "magnus_stores.secrets.dotenv:DotenvSecrets", port_api=1),
         AdapterSpec(
             "env-secrets-manager", "magnus_stores.secrets.environment:EnvironmentSecrets", port_api=1
+        ),
+        AdapterSpec(
+            "aws-secrets-manager",
+            "magnus_stores.secrets.aws_secrets_manager:AwsSecretsManager",
+            port_api=1,
+            extra=_S3,
         ),
     ]
 

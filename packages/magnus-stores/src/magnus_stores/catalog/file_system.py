@@ -4,29 +4,38 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import shutil
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from magnus.domain.capabilities import Reach, ServiceCapabilities
 from magnus.domain.names import run_id_problem
 from magnus.errors import CatalogError
-from magnus.ports.catalog import TEMPORARY_PREFIX, Catalog, CatalogEntry, GarbageReport
+from magnus.ports.catalog import TEMPORARY_PREFIX, Catalog, GarbageReport
+from magnus_stores.catalog.entries import (
+    OBJECTS,
+    RUNS,
+    Content,
+    check_hash,
+    check_name,
+    damaged,
+    entry_of,
+)
+from magnus_stores.catalog.failures import reported
 from magnus_stores.catalog.locking import locked
 from magnus_stores.catalog.object_store import CorruptContentError, ObjectStore
-from magnus_stores.catalog.run_index import Content, RunIndex
+from magnus_stores.catalog.places import Places
+from magnus_stores.catalog.run_index import RunIndex
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-_OBJECTS = ".objects"
+    from magnus.ports.catalog import CatalogEntry
+
+_NAME = "file-system"
 _INDEX_SUFFIX = ".jsonl"
-_BAD_NAME = re.compile(r"//|/\.{1,2}/|\x00")
-_HASH = re.compile(r"[0-9a-f]{64}")
 _NO_LINKS = frozenset({errno.EPERM, errno.EACCES, errno.EMLINK, errno.EXDEV, errno.ENOTSUP, errno.ENOSYS})
 
 
@@ -64,7 +73,7 @@ class FileSystemCatalog(Catalog):
         """Take the location from the working directory as it is now: a task may change it later."""
         super().__init__(options)
         self._root = os.path.abspath(os.path.expanduser(self.options.catalog_location))
-        self._objects = ObjectStore(f"{self._root}/{_OBJECTS}")
+        self._objects = ObjectStore(f"{self._root}/{OBJECTS}")
         self._indexes: dict[str, RunIndex] = {}
 
     @classmethod
@@ -83,43 +92,43 @@ class FileSystemCatalog(Catalog):
         contents: list[Content] = []
         with self._keep_contents():
             # Around the loop and not in it, where it would cost a tenth of a small file; the error names the file.
-            with _reported("store files of", str(folder)):
+            with reported(_NAME, "store files of", str(folder)):
                 for name in names:
-                    _check_name(name)
+                    check_name(name)
                     contents.append(self._objects.add(f"{folder}/{name}"))
             if names:
-                with _reported("list the entries of", f"run {run_id}"):
+                with reported(_NAME, "list the entries of", f"run {run_id}"):
                     self._record(run_id, index, dict(zip(names, contents, strict=True)))
-        return [_entry(name, content) for name, content in zip(names, contents, strict=True)]
+        return [entry_of(name, content) for name, content in zip(names, contents, strict=True)]
 
     def get(self, run_id: str, folder: Path, entries: Sequence[CatalogEntry]) -> None:
         """Copy each content beside its target, verify it, and move it to its place."""
         base = str(folder)
-        places = _Places(base)
+        places = Places(_NAME, base)
         temporary_name = f"{TEMPORARY_PREFIX}{os.path.basename(self._objects.temporary_path())}"
-        with _reported("bring files to", base):
+        with reported(_NAME, "bring files to", base):
             for entry in entries:
-                _check_name(entry.name)
-                _check_hash(entry)
+                check_name(entry.name)
+                check_hash(entry)
                 parent = places.prepare(entry.name)
                 content = Content(entry.data_hash, entry.size)
                 try:
                     self._objects.bring(content, f"{base}/{entry.name}", f"{parent}/{temporary_name}")
                 except CorruptContentError:
-                    raise CatalogError(_damaged(run_id, entry, "does not match its hash")) from None
+                    raise CatalogError(damaged(run_id, entry, "does not match its hash")) from None
                 except FileNotFoundError as error:
-                    raise CatalogError(_damaged(run_id, entry, f"is missing ({error.filename})")) from error
+                    raise CatalogError(damaged(run_id, entry, f"is missing ({error.filename})")) from error
 
     def list_entries(self, run_id: str) -> list[CatalogEntry]:
         """Read what the run's journal has got since it was last read."""
-        with _reported("read the entries of", f"run {run_id}"):
+        with reported(_NAME, "read the entries of", f"run {run_id}"):
             contents = self._index(run_id).read()
-            return [_entry(name, contents[name]) for name in sorted(contents)]
+            return [entry_of(name, contents[name]) for name in sorted(contents)]
 
     def sync_between_runs(self, previous_run_id: str, run_id: str) -> int:
         """Add lines to the journal and links to the tree; no content is read."""
         index = self._index(run_id)
-        with self._keep_contents(), _reported("give the entries to", f"run {run_id}"):
+        with self._keep_contents(), reported(_NAME, "give the entries to", f"run {run_id}"):
             previous = dict(self._index(previous_run_id).read())
             known = index.read()
             missing = {name: content for name, content in previous.items() if name not in known}
@@ -130,7 +139,7 @@ class FileSystemCatalog(Catalog):
     def list_runs(self) -> Iterator[str]:
         """Look which journals there are."""
         try:
-            names = os.listdir(f"{self._root}/.runs")
+            names = os.listdir(f"{self._root}/{RUNS}")
         except FileNotFoundError:
             return
         yield from (name.removesuffix(_INDEX_SUFFIX) for name in names if name.endswith(_INDEX_SUFFIX))
@@ -141,7 +150,7 @@ class FileSystemCatalog(Catalog):
         if not os.path.exists(index.path):
             return
         removed = self._objects.temporary_path()
-        with self._keep_contents(), _reported("delete", f"run {run_id}"), index.locked():
+        with self._keep_contents(), reported(_NAME, "delete", f"run {run_id}"), index.locked():
             os.makedirs(os.path.dirname(removed), exist_ok=True)
             try:
                 os.rename(f"{self._root}/{run_id}", removed)
@@ -155,7 +164,7 @@ class FileSystemCatalog(Catalog):
         """Hash every content of the run."""
         messages = []
         for entry in self.list_entries(run_id):
-            with _reported("verify", f"{entry.name} of run {run_id}"):
+            with reported(_NAME, "verify", f"{entry.name} of run {run_id}"):
                 problem = self._objects.problem(Content(entry.data_hash, entry.size))
             if problem:
                 messages.append(f"{entry.name}: {problem}")
@@ -164,7 +173,10 @@ class FileSystemCatalog(Catalog):
     def collect_garbage(self, *, dry_run: bool) -> GarbageReport:
         """Wait until no one puts, and keep those who want to waiting."""
         objects = size = 0
-        with _reported("collect the garbage of", self._root), locked(f"{self._root}/.lock", exclusive=True):
+        with (
+            reported(_NAME, "collect the garbage of", self._root),
+            locked(f"{self._root}/.lock", exclusive=True),
+        ):
             contents = {
                 content
                 for run_id in self.list_runs()
@@ -185,7 +197,7 @@ class FileSystemCatalog(Catalog):
         return locked(f"{self._root}/.lock", exclusive=False)
 
     def _index_path(self, run_id: str) -> str:
-        return f"{self._root}/.runs/{run_id}{_INDEX_SUFFIX}"
+        return f"{self._root}/{RUNS}/{run_id}{_INDEX_SUFFIX}"
 
     def _index(self, run_id: str) -> RunIndex:
         index = self._indexes.get(run_id)
@@ -241,68 +253,3 @@ class FileSystemCatalog(Catalog):
             self._objects.copy(content.data_hash, target)
         else:
             os.replace(temporary, target)
-
-
-class _Places:
-    """Makes the folders that files are brought to, and sees that no link leads out of the compute data folder."""
-
-    def __init__(self, base: str) -> None:
-        self._base = base
-        self._real_base = ""
-        self._ready: set[str] = set()
-
-    def prepare(self, name: str) -> str:
-        """Return the folder of `base / name`, which exists afterwards."""
-        folder = name.rpartition("/")[0]
-        parent = f"{self._base}/{folder}" if folder else self._base
-        if folder not in self._ready:
-            with _reported("make the folder", parent):
-                self._real_base = self._real_base or os.path.realpath(self._base)
-                real = os.path.realpath(parent)
-                if real != self._real_base and not real.startswith(f"{self._real_base.rstrip('/')}/"):
-                    raise CatalogError(
-                        f"{name} would be brought to {real}, outside the compute data folder {self._real_base}, "
-                        f"because a link leads there; remove the link"
-                    )
-                os.makedirs(real, exist_ok=True)
-            self._ready.add(folder)
-        return parent
-
-
-def _entry(name: str, content: Content) -> CatalogEntry:
-    data_hash, size = content
-    return CatalogEntry(name, data_hash, size, f"{_OBJECTS}/{data_hash[:2]}/{data_hash}")
-
-
-def _check_name(name: str) -> None:
-    if not name or name[0] == "/" or _BAD_NAME.search(f"/{name}/"):
-        raise CatalogError(
-            f"the catalog cannot hold {name!r}: a name is a path below the compute data folder, without '..'"
-        )
-
-
-def _check_hash(entry: CatalogEntry) -> None:
-    # It becomes a path.
-    if not _HASH.fullmatch(entry.data_hash):
-        raise CatalogError(f"the entry {entry.name} has {entry.data_hash!r} where a SHA-256 should be")
-
-
-def _damaged(run_id: str, entry: CatalogEntry, problem: str) -> str:
-    return (
-        f"the catalog's content of {entry.name} (run {run_id}, SHA-256 {entry.data_hash}) {problem}; "
-        f"`magnus catalog verify {run_id}` lists all such files; run the step that makes it again"
-    )
-
-
-@contextmanager
-def _reported(action: str, what: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or str(error)
-        place = f" ({error.filename})" if error.filename else ""
-        # A full disk may have room later; a missing file will not come back by itself.
-        retriable = error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.ETIMEDOUT}
-        raise CatalogError(
-            f"the file-system catalog could not {action} {what}: {reason}{place}", retriable=retriable
-        ) from error

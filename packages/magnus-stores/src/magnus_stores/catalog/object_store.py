@@ -5,28 +5,26 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import stat
 from itertools import count
 from typing import TYPE_CHECKING
 
-from magnus_stores.catalog.copying import (
-    COPY_MODE,
-    copy_descriptor,
-    hash_descriptor,
-    hash_if_equal,
-    write_all,
+from magnus_stores.catalog.copying import copy_descriptor, hash_descriptor, hash_if_equal, write_all
+from magnus_stores.catalog.entries import Content
+from magnus_stores.catalog.files import (
+    CREATE,
+    READ,
+    SMALL_BYTES,
+    open_changeable,
+    open_regular,
+    read_whole,
+    remove,
+    write_beside,
 )
-from magnus_stores.catalog.run_index import Content
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator
 
-SMALL_BYTES = 1 << 20
-"""A content of at most this size is read whole; more would be worth a second thread and constant memory."""
-
 _OBJECT_MODE = 0o444
-_READ = os.O_RDONLY | os.O_CLOEXEC
-_CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 
 class CorruptContentError(Exception):
@@ -60,18 +58,14 @@ class ObjectStore:
 
     def add(self, source: str) -> Content:
         """Store the regular file *source* unless its content is there; that of a large file is read in blocks."""
-        # Without O_NONBLOCK a named pipe would keep us here for ever.
-        descriptor = os.open(source, _READ | os.O_NONBLOCK)
+        descriptor, size = open_regular(source)
         try:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise OSError(None, "not a regular file", source)
-            if status.st_size <= SMALL_BYTES:
-                data = _read_whole(descriptor, status.st_size)
+            if size <= SMALL_BYTES:
+                data = read_whole(descriptor, size)
                 if data is not None:
                     return self._add_small(data)
                 os.lseek(descriptor, 0, os.SEEK_SET)
-            return self._add_large(descriptor, status.st_size)
+            return self._add_large(descriptor, size)
         finally:
             os.close(descriptor)
 
@@ -84,7 +78,7 @@ class ObjectStore:
             FileNotFoundError: The content is not stored, or the folder of *target* does not exist.
             CorruptContentError: What is stored does not match the hash.
         """
-        source = os.open(self.path_of(content.data_hash), _READ)
+        source = os.open(self.path_of(content.data_hash), READ)
         try:
             if content.size <= SMALL_BYTES:
                 _bring_small(source, content, target, temporary)
@@ -101,13 +95,13 @@ class ObjectStore:
             os.chmod(temporary, _OBJECT_MODE)
             os.replace(temporary, target)
         except BaseException:
-            _remove(temporary)
+            remove(temporary)
             raise
 
     def problem(self, content: Content) -> str | None:
         """Return what is wrong with a content as it is stored, or None."""
         try:
-            descriptor = os.open(self.path_of(content.data_hash), _READ)
+            descriptor = os.open(self.path_of(content.data_hash), READ)
         except FileNotFoundError:
             return "its content is missing"
         try:
@@ -162,7 +156,7 @@ class ObjectStore:
             if not self._has(content):
                 self._move(path, content)
         finally:
-            _remove(path)
+            remove(path)
         return content
 
     def _store(self, content: Content, write: Callable[[int], None]) -> None:
@@ -174,7 +168,7 @@ class ObjectStore:
                 os.close(target)
             self._move(path, content)
         except BaseException:
-            _remove(path)
+            remove(path)
             raise
 
     def _has(self, content: Content) -> bool:
@@ -187,10 +181,10 @@ class ObjectStore:
     def _create_temporary(self) -> tuple[str, int]:
         path = self.temporary_path()
         try:
-            return path, os.open(path, _CREATE, _OBJECT_MODE)
+            return path, os.open(path, CREATE, _OBJECT_MODE)
         except FileNotFoundError:
             os.makedirs(os.path.dirname(path), exist_ok=True)
-            return path, os.open(path, _CREATE, _OBJECT_MODE)
+            return path, os.open(path, CREATE, _OBJECT_MODE)
 
     def _move(self, temporary: str, content: Content) -> None:
         path = self.path_of(content.data_hash)
@@ -210,21 +204,21 @@ class ObjectStore:
 
 
 def _bring_small(source: int, content: Content, target: str, temporary: str) -> None:
-    data = _read_whole(source, content.size)
+    data = read_whole(source, content.size)
     if data is None or hashlib.sha256(data).hexdigest() != content.data_hash:
         raise CorruptContentError
-    current = _open_changeable(target, content.size)
+    current = open_changeable(target, content.size)
     if current is not None:
         try:
-            if _read_whole(current, content.size) == data:
+            if read_whole(current, content.size) == data:
                 return
         finally:
             os.close(current)
-    _write_beside(target, temporary, lambda descriptor: write_all(descriptor, data))
+    write_beside(target, temporary, lambda descriptor: write_all(descriptor, data))
 
 
 def _bring_large(source: int, content: Content, target: str, temporary: str) -> None:
-    current = _open_changeable(target, content.size)
+    current = open_changeable(target, content.size)
     if current is not None:
         try:
             if hash_if_equal(source, current) == content.data_hash:
@@ -238,45 +232,7 @@ def _bring_large(source: int, content: Content, target: str, temporary: str) -> 
         if found != content.data_hash:
             raise CorruptContentError
 
-    _write_beside(target, temporary, copy)
-
-
-def _write_beside(target: str, temporary: str, write: Callable[[int], None]) -> None:
-    descriptor = os.open(temporary, _CREATE, COPY_MODE)
-    try:
-        try:
-            write(descriptor)
-        finally:
-            os.close(descriptor)
-        os.rename(temporary, target)
-    except BaseException:
-        _remove(temporary)
-        raise
-
-
-def _read_whole(descriptor: int, size: int) -> bytes | None:
-    """Return all that can be read, or None if that is more than *size* bytes."""
-    # No larger buffer than needed: making one of a megabyte takes four times as long as reading a small file.
-    data = os.read(descriptor, size + 1)
-    return data if len(data) <= size else None
-
-
-def _open_changeable(path: str, size: int) -> int | None:
-    """Open *path* if it is an ordinary file of that size that a step may change without changing any other."""
-    try:
-        descriptor = os.open(path, _READ | os.O_NONBLOCK | os.O_NOFOLLOW)
-    except OSError:
-        return None
-    status = os.fstat(descriptor)
-    if (
-        stat.S_ISREG(status.st_mode)
-        and status.st_size == size
-        and status.st_nlink == 1
-        and status.st_mode & stat.S_IWUSR
-    ):
-        return descriptor
-    os.close(descriptor)
-    return None
+    write_beside(target, temporary, copy)
 
 
 def _scan(folder: str) -> list[os.DirEntry[str]]:
@@ -285,10 +241,3 @@ def _scan(folder: str) -> list[os.DirEntry[str]]:
             return list(items)
     except FileNotFoundError:
         return []
-
-
-def _remove(path: str) -> None:
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        return

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 from threading import Lock
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from magnus_stores.catalog.copying import write_all
+from magnus_stores.catalog.entries import Content
 from magnus_stores.catalog.locking import locked
 
 if TYPE_CHECKING:
@@ -15,13 +16,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 _IDENTITY_BYTES = 32
-
-
-class Content(NamedTuple):
-    """What an entry refers to: the SHA-256 in hexadecimal, and the size in bytes."""
-
-    data_hash: str
-    size: int
 
 
 class RunIndex:

@@ -1,0 +1,1 @@
+"""What the back ends on AWS have in common."""
