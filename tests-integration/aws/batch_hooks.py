@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING
 
 from harness import wait_for
 
+from aws.fake_batch.lifecycle import host_terminated
+
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from aws.batch_corrections.scheduler import Scheduler
     from aws.fake_batch.jobs import Job
+
+
+HOST_TERMINATED = host_terminated("i-0abc1234def567890")
 
 
 @dataclass(frozen=True)
@@ -69,9 +74,9 @@ class BatchHooks:
         """Leave a RUNNABLE job where it is, with a status reason such as `CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY - ...`."""
         self._scheduler.get_stuck(job_id, reason)
 
-    def reclaim(self, job_id: str, instance_id: str = "i-0abc1234def567890") -> None:
+    def reclaim(self, job_id: str, status_reason: str = HOST_TERMINATED) -> None:
         """Take the host away under a starting or running job; its retry strategy says what follows."""
-        self._scheduler.reclaim(self.job(job_id), instance_id)
+        self._scheduler.reclaim(self.job(job_id), status_reason)
 
     def forget(self, job_id: str) -> None:
         """Have the service return the job no more, as it does some time after the end."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from moto.moto_api._internal.models import moto_api_backend
 
 from aws.batch_corrections.install import install
 from aws.batch_corrections.scheduler import Scheduler
@@ -72,8 +73,6 @@ class Emulator(SetUp):
 
     def reset(self) -> None:
         """End all jobs, empty the account, count calls from zero, and spoil nothing any more."""
-        from moto.moto_api._internal.models import moto_api_backend
-
         moto_api_backend.reset()
         self.traffic.reset()
         self.forget()

@@ -24,7 +24,7 @@ class SetUp:
     def __init__(self, client: Callable[[str], Any]) -> None:
         """Make things by the clients that *client* returns for the name of a service."""
         self._client = client
-        self._queues: dict[str, str] = {}
+        self._queues: set[str] = set()
         self._role = ""
 
     def forget(self) -> None:
@@ -32,26 +32,40 @@ class SetUp:
         self._queues.clear()
         self._role = ""
 
-    def queue(self, name: str = SPOT) -> str:
-        """Return the name of a queue with a compute environment of its own, which is made at the first call."""
+    def queue(self, name: str = SPOT, *, most_vcpus: int | None = None) -> str:
+        """Return the name of a queue, which is made at the first call, with a compute environment `<name>-environment`.
+
+        Args:
+            name: Of the queue.
+            most_vcpus: What the environment has; by default it says nothing about that.
+        """
         if name not in self._queues:
-            batch = self._client("batch")
-            environment = batch.create_compute_environment(
-                computeEnvironmentName=f"{name}-environment",
-                type="UNMANAGED",
-                state="ENABLED",
-                serviceRole=self.role(),
-            )
-            batch.create_job_queue(
+            environment = self._compute_environment(f"{name}-environment", most_vcpus)
+            self._client("batch").create_job_queue(
                 jobQueueName=name,
                 state="ENABLED",
                 priority=1,
-                computeEnvironmentOrder=[
-                    {"order": 1, "computeEnvironment": environment["computeEnvironmentArn"]}
-                ],
+                computeEnvironmentOrder=[{"order": 1, "computeEnvironment": environment}],
             )
-            self._queues[name] = name
-        return self._queues[name]
+            self._queues.add(name)
+        return name
+
+    def _compute_environment(self, name: str, most_vcpus: int | None) -> str:
+        kind: dict[str, Any] = {"type": "UNMANAGED"}
+        if most_vcpus is not None:
+            subnets = self._client("ec2").describe_subnets()["Subnets"]
+            resources = {
+                "type": "FARGATE",
+                "maxvCpus": most_vcpus,
+                "subnets": [subnet["SubnetId"] for subnet in subnets],
+                "securityGroupIds": [],
+            }
+            kind = {"type": "MANAGED", "computeResources": resources}
+        answer = self._client("batch").create_compute_environment(
+            computeEnvironmentName=name, state="ENABLED", serviceRole=self.role(), **kind
+        )
+        arn: str = answer["computeEnvironmentArn"]
+        return arn
 
     def queues(self) -> tuple[str, str]:
         """Return the names of two queues, one for hosts that may be reclaimed and one for others."""

@@ -7,16 +7,17 @@ import time
 import uuid
 from typing import TYPE_CHECKING
 
-from aws.batch_corrections.compute_environments import compute_environment_of
+from aws.batch_corrections.compute_environments import place_for
 from aws.batch_corrections.container_run import ContainerRun
-from aws.batch_corrections.log_streams import LogStreams
+from aws.batch_corrections.log_streams import LogStream
 from aws.fake_batch.containers import environment_of, timeout_seconds
 from aws.fake_batch.jobs import BEFORE_STARTING
 from aws.fake_batch.lifecycle import (
+    NO_LOG_GROUP,
+    NOT_STARTED,
     Outcome,
     check_dependencies,
     end_attempt,
-    host_terminated,
     run_attempt,
     start_attempt,
     stop_waiting,
@@ -87,8 +88,8 @@ class Scheduler:
             for job in self.jobs.values():
                 if not self._is_open or len(self._runs) >= self.slots:
                     break
-                if job.status == "RUNNABLE" and not self._is_held(job):
-                    self._start(job)
+                if job.status == "RUNNABLE" and (environment := self._place(job)):
+                    self._start(job, environment)
 
     def stop(self, job: Job, reason: str, *, is_terminated: bool) -> None:
         """Terminate or cancel a job, and its children if it is an array."""
@@ -103,11 +104,11 @@ class Scheduler:
                     self._runs[one.job_id][0].stop(Outcome(reason, is_final=True))
         self.advance()
 
-    def reclaim(self, job: Job, instance_id: str) -> None:
-        """Take the host away under a starting or running job."""
+    def reclaim(self, job: Job, status_reason: str) -> None:
+        """Take the host away under a starting or running job, whose attempt ends with *status_reason*."""
         with self.lock:
             run, _ = self._runs[job.job_id]
-        run.stop(Outcome(host_terminated(instance_id)), at_once=True)
+        run.stop(Outcome(status_reason), at_once=True)
 
     def hold(self, queues: Collection[str]) -> None:
         """Start no job of *queues*, or none at all if there are none."""
@@ -154,22 +155,22 @@ class Scheduler:
         for container in self._engine.containers.list(all=True, filters={"label": "=".join(label)}):
             container.remove(force=True, v=True)
 
-    def _is_held(self, job: Job) -> bool:
-        return (
-            self._are_all_held
-            or job.queue_name in self._held_queues
-            or job.job_id in self._stuck
-            or compute_environment_of(job.queue) is None
-        )
+    def _place(self, job: Job) -> str:
+        """Return the compute environment in which a job runs now, or nothing if it has to wait."""
+        if self._are_all_held or job.queue_name in self._held_queues or job.job_id in self._stuck:
+            return ""
+        place = place_for(job)
+        if not place.compute_environment:
+            job.status_reason = place.problem
+        return place.compute_environment
 
-    def _start(self, job: Job) -> None:
+    def _start(self, job: Job, compute_environment: str) -> None:
         attempt = start_attempt(job, uuid.uuid4().hex)
-        name = compute_environment_of(job.queue) or ""
         run = ContainerRun(
             self._engine,
             job,
             attempt,
-            environment=self._platform_environment | environment_of(job, attempt, name),
+            environment=self._platform_environment | environment_of(job, attempt, compute_environment),
             labels=self._labels,
             kill_after_seconds=self.kill_after_seconds,
         )
@@ -180,18 +181,26 @@ class Scheduler:
         thread.start()
 
     def _attend(self, run: ContainerRun, job: Job, attempt: Attempt) -> None:
-        streams = LogStreams(job, attempt)
+        outcome = Outcome("The emulator failed; the test run shows how", is_final=True)
+        try:
+            outcome = self._run(run, job, attempt)
+        finally:
+            with self.lock:
+                del self._runs[job.job_id]
+                end_attempt(job, outcome, milliseconds())
+            self.advance()
+
+    def _run(self, run: ContainerRun, job: Job, attempt: Attempt) -> Outcome:
+        stream = LogStream(job, attempt)
+        if not stream.can_be_made:
+            return Outcome(NOT_STARTED, reason=NO_LOG_GROUP.format(group=stream.group))
 
         def has_started() -> None:
-            streams.create()
+            stream.create()
             with self.lock:
-                run_attempt(job, streams.name, milliseconds())
+                run_attempt(job, stream.name, milliseconds())
 
-        outcome = run.run(has_started, streams.put, timeout_seconds(job))
-        with self.lock:
-            del self._runs[job.job_id]
-            end_attempt(job, outcome, milliseconds())
-        self.advance()
+        return run.run(has_started, stream.put, timeout_seconds(job))
 
 
 def milliseconds() -> int:

@@ -21,6 +21,13 @@ DEPENDENCY_FAILED = "Dependent Job failed"
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 CANNOT_PULL = "CannotPullContainerError: "
 CANNOT_START = "CannotStartContainerError: "
+NO_LOG_GROUP = (
+    "CannotStartContainerError: failed to initialize logging driver: the log group {group} does not exist"
+)
+TOO_MANY_VCPUS = (
+    "MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE - CE(s) associated with the job queue cannot meet the CPU "
+    "requirement of the job"
+)
 
 
 def host_terminated(instance_id: str) -> str:
@@ -117,11 +124,12 @@ def end(job: Job, status: str, reason: str | None, now: int) -> None:
     parent = job.parent
     if parent and all(child.has_ended for child in parent.children):
         has_failed = any(child.status == "FAILED" for child in parent.children)
-        stopped = parent.is_terminated or parent.is_cancelled
-        parent.status = "FAILED" if has_failed else "SUCCEEDED"
-        if has_failed and not stopped:
+        was_stopped = parent.is_terminated or parent.is_cancelled
+        parent.status, parent.stopped_at = "FAILED" if has_failed else "SUCCEEDED", now
+        if not has_failed:
+            parent.status_reason = None
+        elif not was_stopped:
             parent.status_reason = CHILD_FAILED
-        parent.stopped_at = now
 
 
 def status_summary(parent: Job) -> dict[str, int]:

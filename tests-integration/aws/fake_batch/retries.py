@@ -35,11 +35,9 @@ def is_retried(job: Job, attempt: Attempt) -> bool:
 def _matches(rule: Mapping[str, Any], attempt: Attempt) -> bool:
     exit_code = None if attempt.exit_code is None else str(attempt.exit_code)
     values = {"onStatusReason": attempt.status_reason, "onReason": attempt.reason, "onExitCode": exit_code}
-    return all(_fits(rule[key], value) for key, value in values.items() if rule.get(key) is not None)
+    return all(_fits(rule[key], value or "") for key, value in values.items() if rule.get(key) is not None)
 
 
-def _fits(pattern: str, value: str | None) -> bool:
-    """Compare as the service does: a star at the end alone is special."""
-    if value is None:
-        return False
+def _fits(pattern: str, value: str) -> bool:
+    """Compare as the service does: a star at the end alone is special, and a lone one fits what is not there at all."""
     return value.startswith(pattern[:-1]) if pattern.endswith("*") else value == pattern
