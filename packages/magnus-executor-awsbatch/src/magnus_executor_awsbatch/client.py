@@ -33,10 +33,18 @@ MOST_DESCRIBED = 100
 MOST_DELETED = 1000
 """Keys that one call of `DeleteObjects` takes."""
 
-_THROTTLED = frozenset({"TooManyRequestsException", "Throttling", "ThrottlingException", "RequestLimitExceeded", "SlowDown"})
+_THROTTLED = frozenset(
+    {"TooManyRequestsException", "Throttling", "ThrottlingException", "RequestLimitExceeded", "SlowDown"}
+)
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 _EXPIRED = frozenset(
-    {"ExpiredToken", "ExpiredTokenException", "UnrecognizedClientException", "InvalidClientTokenId", "InvalidAccessKeyId"}
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "UnrecognizedClientException",
+        "InvalidClientTokenId",
+        "InvalidAccessKeyId",
+    }
 )
 _SERVER_ERROR = 500
 _SECONDS_TO_CONNECT = 10
@@ -118,7 +126,9 @@ def connect(service: str, region: str, endpoint_url: str) -> Any:
         user_agent_appid="magnus",
     )
     with _translated(service):
-        return boto3.client(service, region_name=region or None, endpoint_url=endpoint_url or None, config=config)
+        return boto3.client(
+            service, region_name=region or None, endpoint_url=endpoint_url or None, config=config
+        )
 
 
 class Batch:
@@ -183,7 +193,9 @@ class Batch:
         is_exact = name.startswith("arn:") or ":" in name
         wanted = {"jobDefinitions": [name]} if is_exact else {"jobDefinitionName": name}
         with _translated("DescribeJobDefinitions"):
-            found = self._client("batch").describe_job_definitions(status="ACTIVE", **wanted)["jobDefinitions"]
+            found = self._client("batch").describe_job_definitions(status="ACTIVE", **wanted)[
+                "jobDefinitions"
+            ]
         if not found:
             return None
         newest = max(found, key=lambda definition: definition["revision"])
@@ -204,13 +216,17 @@ class Batch:
         client = self._client("batch")
         with _translated("DescribeJobQueues"):
             found = client.describe_job_queues(jobQueues=list(names))["jobQueues"]
-        arns = {each["computeEnvironment"] for queue in found for each in queue.get("computeEnvironmentOrder", ())}
+        arns = {
+            each["computeEnvironment"] for queue in found for each in queue.get("computeEnvironmentOrder", ())
+        }
         environments: dict[str, dict[str, Any]] = {}
         if arns:
             with _translated("DescribeComputeEnvironments"):
                 answer = client.describe_compute_environments(computeEnvironments=sorted(arns))
             for each in answer["computeEnvironments"]:
-                environments[each["computeEnvironmentArn"]] = environments[each["computeEnvironmentName"]] = each
+                environments[each["computeEnvironmentArn"]] = environments[each["computeEnvironmentName"]] = (
+                    each
+                )
         return [_queue(queue, environments) for queue in found]
 
     def log_events(self, group: str, streams: Sequence[str], since: int) -> Iterator[LogEvent]:
@@ -351,7 +367,9 @@ def _translated(call: str) -> Iterator[None]:
         message = "no AWS region is known: set `region` in the configuration, or the variable AWS_REGION"
         raise ConfigurationError(message) from error
     except NoCredentialsError as error:
-        message = f"{call}: no AWS credentials were found; sign in (`aws configure`, `aws sso login`), or give this place a role"
+        message = (
+            f"{call}: no AWS credentials were found; sign in (`aws configure`, `aws sso login`), or give this place a role"
+        )
         raise ServiceError(message) from error
     except ParamValidationError as error:
         raise ServiceError(f"{call} would refuse the request: {error}") from error
@@ -374,9 +392,13 @@ def _refused(call: str, error: ClientError) -> ServiceError:
     if code in ("NoSuchKey", "ResourceNotFoundException"):
         return MissingError(f"{call}: {text or 'it is not there'}")
     if code in _DENIED:
-        return ServiceError(f"{call}: access is denied ({text}); allow it to the identity that magnus runs as")
+        return ServiceError(
+            f"{call}: access is denied ({text}); allow it to the identity that magnus runs as"
+        )
     if code in _EXPIRED:
-        return ServiceError(f"{call}: the AWS credentials are not valid any more, or never were ({code}); sign in again")
+        return ServiceError(
+            f"{call}: the AWS credentials are not valid any more, or never were ({code}); sign in again"
+        )
     if status >= _SERVER_ERROR:
         return UnansweredError(f"{call}: AWS answered with an error of its own ({code or status}): {text}")
     return ServiceError(f"{call}: {text or code}")

@@ -91,7 +91,9 @@ class AwsBatchOptions(CommonOptions):
             )
         own = [name for name in ("job_role", "execution_role", "shm") if getattr(self, name)]
         if self.job_definition and own:
-            return f"{', '.join(own)}: the definition '{self.job_definition}' says that itself; remove it here"
+            return (
+                f"{', '.join(own)}: the definition '{self.job_definition}' says that itself; remove it here"
+            )
         if self.platform == "FARGATE" and self.docker_image and not self.execution_role:
             return "execution_role is missing: on Fargate a role must fetch the image and send the logs"
         if self.handover and not is_handover(self.handover):

@@ -357,7 +357,9 @@ class AwsBatchExecutor(InteractiveExecutor):
         self._forget(underway)
         again = made.members[0]
         again.spent = {**underway.spent, failure_class: spent + 1}
-        self._lent.tell(f"{job.step_name}: {cause.message}; submitted again to the queue '{made.intent.queue}'")
+        self._lent.tell(
+            f"{job.step_name}: {cause.message}; submitted again to the queue '{made.intent.queue}'"
+        )
         self._add(made)
         return True
 
@@ -415,9 +417,7 @@ class AwsBatchExecutor(InteractiveExecutor):
             return list(job_ids)
         return [job_id for job_id in job_ids if job_id in states and states[job_id].status not in _ENDED]
 
-    def adopt(
-        self, run_id: str, needs: Sequence[ComputeNeeds], run_here: StepRunner
-    ) -> list[str]:
+    def adopt(self, run_id: str, needs: Sequence[ComputeNeeds], run_here: StepRunner) -> list[str]:
         """Find the jobs of *run_id* by the names under which they were, or were about to be, submitted."""
         self._needs, self._run_here = needs, run_here
         submitter, _ = self._open(run_id)
@@ -472,7 +472,9 @@ def _newest(intents: Sequence[Intent]) -> list[Intent]:
         (
             intent
             for intent in intents
-            if any(latest[each.step_name, each.attempt_number] == intent.generation for each in intent.members)
+            if any(
+                latest[each.step_name, each.attempt_number] == intent.generation for each in intent.members
+            )
         ),
         key=lambda intent: intent.generation,
     )

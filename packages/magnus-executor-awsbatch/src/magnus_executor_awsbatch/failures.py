@@ -139,7 +139,8 @@ def ended(state: JobState, *, has_begun: bool, refusal: str, last_words: str) ->
         message = f"the job was terminated, and not by this run: {state.reason or 'no reason was given'}"
         return Cause(message, FailureClass.LOST, exit_code=state.exit_code, may_mend=False)
     if why and (
-        state.container_reason.startswith(_NOT_STARTED_REASONS) or state.reason.startswith(_NOT_STARTED_REASONS)
+        state.container_reason.startswith(_NOT_STARTED_REASONS)
+        or state.reason.startswith(_NOT_STARTED_REASONS)
     ):
         return Cause(
             f"the container could not be started: {why}; look whether the image exists, holds magnus, and may be fetched by "

@@ -85,7 +85,9 @@ class Handover:
         except ExistsError:
             if self._has_intent(intent.name):
                 return False
-            self._bucket.put(self._key(intent.name, _MESSAGES), body)  # whoever wrote it was killed before it meant it
+            self._bucket.put(
+                self._key(intent.name, _MESSAGES), body
+            )  # whoever wrote it was killed before it meant it
         try:
             text = json.dumps({"format": _FORMAT, **intent._asdict()}).encode()
             self._bucket.put(self._key(intent.name, _INTENT), text, only_new=True)
@@ -168,7 +170,10 @@ def array_index(environ: Mapping[str, str], count: int) -> int:
     """
     if count == 1:
         return 0
-    said = {environ.get("AWS_BATCH_JOB_ARRAY_INDEX", ""), environ.get("AWS_BATCH_JOB_ID", "").partition(":")[2]}
+    said = {
+        environ.get("AWS_BATCH_JOB_ARRAY_INDEX", ""),
+        environ.get("AWS_BATCH_JOB_ID", "").partition(":")[2],
+    }
     said -= {""}
     if len(said) != 1 or not (text := said.pop()).isdigit() or int(text) >= count:
         message = (

@@ -49,7 +49,9 @@ class CatalogOnThisMachine(_OnThisMachine):
 class SecretsOnThisMachine(_OnThisMachine):
     """`dotenv` and `env-secrets-manager`."""
 
-    reason = "the secrets are on this machine, and would have to be written down in AWS for a job to have them"
+    reason = (
+        "the secrets are on this machine, and would have to be written down in AWS for a job to have them"
+    )
     remedy = "choose the secrets 'aws-secrets-manager', which jobs fetch themselves"
 
 

@@ -61,7 +61,9 @@ def judge_graph(
     return objections
 
 
-def _too_large(name: str, options: AwsBatchOptions, resources: Resources, needs: Sequence[ComputeNeeds]) -> str:
+def _too_large(
+    name: str, options: AwsBatchOptions, resources: Resources, needs: Sequence[ComputeNeeds]
+) -> str:
     command = ["x" * _ROOM_FOR_COMMAND, name]
     size = overrides_size(container_overrides(command, options, resources, needs))
     if size <= LARGEST_OVERRIDES:

@@ -89,7 +89,9 @@ def _refuse_on_fargate(limits: Limits, cpu: float, memory: int) -> None:
         message = "Fargate has no graphics processors; choose `platform: EC2` and a queue for it"
         raise DoesNotFitError(message)
     if limits.shm_mib is not None:
-        message = "Fargate does not let a job choose its shared memory; choose `platform: EC2` and a queue for it"
+        message = (
+            "Fargate does not let a job choose its shared memory; choose `platform: EC2` and a queue for it"
+        )
         raise DoesNotFitError(message)
     if cpu not in _FARGATE_MEMORY:
         sizes = ", ".join(f"{size:g}" for size in _FARGATE_MEMORY)
@@ -115,7 +117,10 @@ def definition_request(options: AwsBatchOptions, resources: Resources) -> dict[s
     if options.execution_role:
         container["executionRoleArn"] = options.execution_role
     if options.log_group != BATCH_LOG_GROUP:
-        container["logConfiguration"] = {"logDriver": "awslogs", "options": {"awslogs-group": options.log_group}}
+        container["logConfiguration"] = {
+            "logDriver": "awslogs",
+            "options": {"awslogs-group": options.log_group},
+        }
     if resources.shm_mib is not None:
         container["linuxParameters"] = {"sharedMemorySize": resources.shm_mib}
     request: dict[str, Any] = {

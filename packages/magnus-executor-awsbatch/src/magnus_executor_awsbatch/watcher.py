@@ -45,7 +45,9 @@ class Ended(NamedTuple):
 class Watcher:
     """Looks at jobs, all of them each time."""
 
-    def __init__(self, batch: Batch, log_group: Callable[[Underway], str], pace: Pace, patience: float) -> None:
+    def __init__(
+        self, batch: Batch, log_group: Callable[[Underway], str], pace: Pace, patience: float
+    ) -> None:
         """Look at *batch*.
 
         Args:
@@ -82,7 +84,9 @@ class Watcher:
     def _read_states(self, underway: Sequence[Underway]) -> dict[str, Cause]:
         """Read the state of each; return why some will never have one again, by id."""
         open_jobs = {each.id: each for each in underway if each.ended_at is None}
-        unseen = {each.batch_job.id: each.batch_job for each in open_jobs.values() if _may_lack_children(each)}
+        unseen = {
+            each.batch_job.id: each.batch_job for each in open_jobs.values() if _may_lack_children(each)
+        }
         wanted = [*open_jobs, *unseen]
         states: dict[str, JobState] = {}
         asked: list[str] = []

@@ -6,9 +6,9 @@ import getpass
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
+from magnus.domain.limits import Limits
 from magnus.domain.owner import own_label
 from magnus_executor_container.config import PRIVATE, PROJECT
-from magnus.domain.limits import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,13 +7,13 @@ from collections.abc import Mapping  # noqa: TC003 - pydantic reads the annotati
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from magnus.domain.limits import Limits
 from magnus.domain.shell_command import shell_command_problem
 from magnus.ports.task_type import TaskFailedError, TaskResult, TaskType
 from magnus_executor_container import diagnosis
 from magnus_executor_container.config import INSIDE, PROJECT
 from magnus_executor_container.container_spec import ContainerSpec, own_groups, own_user, run_labels
 from magnus_executor_container.errors import EngineRefusedError, ImageMissingError
-from magnus.domain.limits import Limits
 
 if TYPE_CHECKING:
     from pathlib import Path

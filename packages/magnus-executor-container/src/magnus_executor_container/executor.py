@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from magnus.domain.capabilities import ExecutorCapabilities, Feature, Placement
+from magnus.domain.limits import limits_of
 from magnus.domain.machine import usable_cores
 from magnus.domain.owner import is_alive
 from magnus.domain.run_log import CodeIdentity, Status
@@ -22,18 +23,17 @@ from magnus_executor_container.container_spec import (
     run_labels,
     step_container,
 )
-from magnus.domain.limits import limits_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from magnus.domain.graph import Graph
     from magnus.domain.jobs import Job, JobEnd, JobIdentity
+    from magnus.domain.limits import Limits
     from magnus.domain.nodes import Node
     from magnus.ports.executor import ComputeNeeds, StepRunner
     from magnus_executor_container.client import Engine
     from magnus_executor_container.jobs import RunningJob
-    from magnus.domain.limits import Limits
 
 CONTAINER_TASK = "container"
 """A task that brings its own image, in which there is no magnus: it is run from here."""

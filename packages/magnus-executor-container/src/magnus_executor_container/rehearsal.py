@@ -13,10 +13,10 @@ from magnus_executor_container.errors import EngineRefusedError, ImageMissingErr
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from magnus.domain.limits import Limits
     from magnus.ports.executor import ComputeNeeds, StepRunner
     from magnus_executor_container.client import Engine, Image
     from magnus_executor_container.config import LocalContainerOptions
-    from magnus.domain.limits import Limits
 
 
 def rehearse(

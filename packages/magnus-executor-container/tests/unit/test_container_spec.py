@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from magnus.domain.limits import Limits
 from magnus.domain.owner import own_label
 from magnus.ports.executor import ComputeNeeds
 from magnus_executor_container.config import LocalContainerOptions
@@ -13,7 +14,6 @@ from magnus_executor_container.container_spec import (
     run_labels,
     step_container,
 )
-from magnus.domain.limits import Limits
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from magnus.domain.limits import Limits
 from magnus_executor_container.client import ContainerEnd, Image
 from magnus_executor_container.container_spec import ContainerSpec
 from magnus_executor_container.diagnosis import (
@@ -14,7 +15,6 @@ from magnus_executor_container.diagnosis import (
     out_of_memory,
 )
 from magnus_executor_container.errors import EngineRefusedError, ImageMissingError
-from magnus.domain.limits import Limits
 
 SPEC = ContainerSpec("image", ("magnus", "work"), {})
 OWN_POINT = SPEC._replace(entrypoint=("/start",))

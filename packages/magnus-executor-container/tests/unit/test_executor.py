@@ -9,6 +9,7 @@ import pytest
 
 from magnus.domain.capabilities import Feature, Placement
 from magnus.domain.graph import Graph
+from magnus.domain.limits import Limits
 from magnus.domain.nodes import Node, Resources, TaskSettings
 from magnus.domain.owner import own_label
 from magnus.domain.run_log import Status
@@ -17,7 +18,6 @@ from magnus.ports.executor import ComputeNeeds
 from magnus_executor_container.client import ContainerEnd, Found, Image
 from magnus_executor_container.config import LocalContainerOptions
 from magnus_executor_container.executor import LocalContainerExecutor
-from magnus.domain.limits import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

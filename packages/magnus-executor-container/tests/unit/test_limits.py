@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from magnus.domain.limits import Limits, limits_of
 from magnus.domain.nodes import Node, Resources
 from magnus_executor_container.config import EXECUTOR, LocalContainerOptions
-from magnus.domain.limits import Limits, limits_of
 
 GENERAL = {"cpu": 1.0, "memory": "1GiB", "gpu": 1, "shm": 64}
 
