@@ -38,5 +38,4 @@ def test_a_pipeline_runs_in_jobs(account: Account, project: Project) -> None:
     )
     account.configure(project)
     done = account.magnus(project, "execute", "-c", "config.yaml", "--run-id", "r")
-    print(done.stdout, done.stderr)
-    assert done.returncode == 0
+    assert done.returncode == 0, done.stderr

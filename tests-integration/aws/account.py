@@ -11,9 +11,10 @@ if TYPE_CHECKING:
     import subprocess
     from collections.abc import Mapping
 
-    from aws.emulator import Emulator
     from docker import DockerClient
     from harness import Project
+
+    from aws.emulator import Emulator
 
 POLL_SECONDS = 0.2
 
@@ -47,18 +48,29 @@ class Account:
             **self.place,
             **options,
         }
-        return {"type": "local-aws-batch", "config": {name: value for name, value in config.items() if value is not None}}
+        return {
+            "type": "local-aws-batch",
+            "config": {name: value for name, value in config.items() if value is not None},
+        }
 
     def services(self) -> dict[str, Any]:
         """Return the blocks of the stores in the account's bucket."""
         return {
-            "run_log_store": {"type": "s3", "config": {"bucket": self.bucket, "prefix": "runs", **self.place}},
+            "run_log_store": {
+                "type": "s3",
+                "config": {"bucket": self.bucket, "prefix": "runs", **self.place},
+            },
             "catalog": {"type": "s3", "config": {"bucket": self.bucket, "prefix": "catalog", **self.place}},
             "secrets": {"type": "aws-secrets-manager", "config": {**self.place}},
         }
 
     def configure(
-        self, project: Project, name: str = "config.yaml", *, services: Mapping[str, Any] | None = None, **options: Any
+        self,
+        project: Project,
+        name: str = "config.yaml",
+        *,
+        services: Mapping[str, Any] | None = None,
+        **options: Any,
     ) -> None:
         """Write a configuration of *project*."""
         blocks = self.services() | dict(services or {})

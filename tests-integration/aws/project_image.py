@@ -24,7 +24,8 @@ def project_image(engine: DockerClient, magnus: str, folder: Path) -> str:
     files = [
         path
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and not any(part.startswith((".", "__py")) for part in path.relative_to(folder).parts)
+        if path.is_file()
+        and not any(part.startswith((".", "__py")) for part in path.relative_to(folder).parts)
     ]
     content: list[str | bytes] = []
     for path in files:

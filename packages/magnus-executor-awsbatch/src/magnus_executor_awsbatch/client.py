@@ -123,12 +123,11 @@ def connect(service: str, region: str, endpoint_url: str) -> Any:
         connect_timeout=_SECONDS_TO_CONNECT,
         read_timeout=_SECONDS_TO_READ,
         retries={"mode": "standard", "total_max_attempts": attempts},
-        user_agent_appid="magnus",
+        user_agent_extra="magnus",
     )
+    factory: Any = boto3.client  # its types know each service by a literal name
     with _translated(service):
-        return boto3.client(
-            service, region_name=region or None, endpoint_url=endpoint_url or None, config=config
-        )
+        return factory(service, region_name=region or None, endpoint_url=endpoint_url or None, config=config)
 
 
 class Batch:
@@ -138,12 +137,13 @@ class Batch:
         self, region: str = "", endpoint_url: str = "", *, connect: Callable[[str, str, str], Any] = connect
     ) -> None:
         """Connect when something is first asked."""
-        self._connect = lambda service: connect(service, region, endpoint_url)
+        self._connect = connect
+        self._place = (region, endpoint_url)
         self._clients: dict[str, Any] = {}
 
     def _client(self, service: str) -> Any:
         if service not in self._clients:
-            self._clients[service] = self._connect(service)
+            self._clients[service] = self._connect(service, *self._place)
         return self._clients[service]
 
     def submit(self, request: Mapping[str, Any]) -> str:
@@ -262,13 +262,14 @@ class Bucket:
         """Work below *address*, `s3://bucket/prefix`; connects when something is first asked."""
         self.address = address.rstrip("/")
         self._bucket, _, self._prefix = self.address.removeprefix("s3://").partition("/")
-        self._connect = lambda: connect("s3", region, endpoint_url)
+        self._connect = connect
+        self._place = (region, endpoint_url)
         self._client_in_use: Any = None
 
     @property
     def _client(self) -> Any:
         if self._client_in_use is None:
-            self._client_in_use = self._connect()
+            self._client_in_use = self._connect("s3", *self._place)
         return self._client_in_use
 
     def key_address(self, key: str) -> str:
@@ -367,9 +368,7 @@ def _translated(call: str) -> Iterator[None]:
         message = "no AWS region is known: set `region` in the configuration, or the variable AWS_REGION"
         raise ConfigurationError(message) from error
     except NoCredentialsError as error:
-        message = (
-            f"{call}: no AWS credentials were found; sign in (`aws configure`, `aws sso login`), or give this place a role"
-        )
+        message = f"{call}: no AWS credentials were found; sign in (`aws configure`), or give this place a role"
         raise ServiceError(message) from error
     except ParamValidationError as error:
         raise ServiceError(f"{call} would refuse the request: {error}") from error
