@@ -40,6 +40,7 @@ class BatchHooks:
     def __init__(self, scheduler: Scheduler) -> None:
         """Act on the jobs of *scheduler*."""
         self._scheduler = scheduler
+        self._usual = (scheduler.slots, scheduler.kill_after_seconds)
 
     def jobs(self) -> list[SeenJob]:
         """Return all jobs that were ever submitted, the children of arrays too, in order."""
@@ -83,7 +84,12 @@ class BatchHooks:
         self._scheduler.forgotten.add(job_id)
 
     def use(self, *, slots: int | None = None, kill_after_seconds: float | None = None) -> None:
-        """Change how many jobs run at a time, or how long one may go on after SIGTERM."""
-        self._scheduler.slots = slots or self._scheduler.slots
+        """Change how many jobs run at a time, or how long one may go on after SIGTERM; None leaves it as it is."""
+        if slots is not None:
+            self._scheduler.slots = slots
         if kill_after_seconds is not None:
             self._scheduler.kill_after_seconds = kill_after_seconds
+
+    def reset(self) -> None:
+        """Run jobs again as before `use`."""
+        self._scheduler.slots, self._scheduler.kill_after_seconds = self._usual
