@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError
-
-from aws.fake_batch.lifecycle import TOO_MANY_VCPUS
+from fake_batch.lifecycle import TOO_MANY_VCPUS
 
 if TYPE_CHECKING:
     from containers.base_image import BaseImage
