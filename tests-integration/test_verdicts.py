@@ -128,7 +128,7 @@ TABLE = [
     Pair("error",   "local-aws-batch", STORE,   "sql"),
     Pair("ok",      "local-aws-batch", STORE,   "sql",                 POSTGRESQL),
     Pair("ok",      "local-aws-batch", STORE,   "s3",                  BUCKET),
-    Pair("ok",      "local-aws-batch", CATALOG, "do-nothing"),
+    Pair("error",   "local-aws-batch", CATALOG, "do-nothing"),
     Pair("error",   "local-aws-batch", CATALOG, "file-system"),
     Pair("ok",      "local-aws-batch", CATALOG, "s3",                  BUCKET),
     Pair("ok",      "local-aws-batch", SECRETS, "do-nothing"),
