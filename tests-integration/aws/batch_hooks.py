@@ -7,16 +7,13 @@ from typing import TYPE_CHECKING
 
 from harness import wait_for
 
-from aws.fake_batch.lifecycle import host_terminated
+from aws.fake_batch.lifecycle import HOST_TERMINATED
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from aws.batch_corrections.scheduler import Scheduler
     from aws.fake_batch.jobs import Job
-
-
-HOST_TERMINATED = host_terminated("i-0abc1234def567890")
 
 
 @dataclass(frozen=True)
