@@ -77,7 +77,7 @@ class BatchHooks:
         self._scheduler.reclaim(self.job(job_id), status_reason)
 
     def forget(self, job_id: str) -> None:
-        """Have the service return the job no more, as it does some time after the end."""
+        """Have the service return the job no more, as it does some time after the end; of an array no child either."""
         self._scheduler.forgotten.add(job_id)
 
     def use(self, *, slots: int | None = None, kill_after_seconds: float | None = None) -> None:
