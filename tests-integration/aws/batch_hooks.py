@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fake_batch.lifecycle import host_terminated
+from fake_batch.lifecycle import HOST_TERMINATED
 from harness import wait_for
 
 if TYPE_CHECKING:
@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from fake_batch.jobs import Job
 
     from aws.batch_corrections.scheduler import Scheduler
-
-
-HOST_TERMINATED = host_terminated("i-0abc1234def567890")
 
 
 @dataclass(frozen=True)
@@ -80,7 +77,7 @@ class BatchHooks:
         self._scheduler.reclaim(self.job(job_id), status_reason)
 
     def forget(self, job_id: str) -> None:
-        """Have the service return the job no more, as it does some time after the end."""
+        """Have the service return the job no more, as it does some time after the end; of an array no child either."""
         self._scheduler.forgotten.add(job_id)
 
     def use(self, *, slots: int | None = None, kill_after_seconds: float | None = None) -> None:

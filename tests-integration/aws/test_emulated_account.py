@@ -105,9 +105,13 @@ def test_a_job_gets_stuck_for_a_reason(jobs: Jobs) -> None:
     jobs.aws.batch.get_stuck(job_id, reason)
     job = jobs.describe(job_id)
     assert (job["status"], job["statusReason"]) == ("RUNNABLE", reason)
+    ended = jobs.submit()
+    jobs.aws.batch.get_stuck(ended, reason)
+    jobs.client.terminate_job(jobId=ended, reason="enough")
     jobs.aws.batch.release()
     jobs.wait(job_id)
     assert jobs.describe(job_id)["status"] == "SUCCEEDED"
+    assert jobs.describe(ended)["statusReason"] == "enough"
 
 
 def test_a_forgotten_job_is_neither_described_nor_listed(jobs: Jobs) -> None:

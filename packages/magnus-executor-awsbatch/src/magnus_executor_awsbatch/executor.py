@@ -77,6 +77,7 @@ class AwsBatchExecutor(InteractiveExecutor):
         self._waiting: list[BatchJob] = []
         self._underway: dict[JobIdentity, Underway] = {}
         self._found: dict[JobIdentity, tuple[BatchJob, int]] = {}
+        self._adopted: list[BatchJob] = []
         self._known: dict[JobIdentity, Status] = {}
         self._ends: list[JobEnd] = []
 
@@ -512,11 +513,25 @@ class AwsBatchExecutor(InteractiveExecutor):
                 self._forget_name(run_id, intent.name)
                 continue
             batch_job = BatchJob(intent, {}, job_id)
+            self._adopted.append(batch_job)
             for index, member in enumerate(intent.members):
                 self._found[run_id, member.step_name, member.attempt_number] = (batch_job, index)
             more = f" and {len(intent.members) - 1} more" if len(intent.members) > 1 else ""
             told.append(f"found the job {job_id} of {intent.members[0].step_name}{more}")
         return told
+
+    def close(self) -> None:
+        """Leave nothing in the handover but what belongs to jobs that go on without this traversal."""
+        if self._handover is None or self._underway:
+            return
+        # What had ended, and was recorded, before this traversal attached to it was never asked for.
+        unasked = [each for each in self._adopted if not each.was_followed]
+        try:
+            if self._not_ended([each.id for each in unasked]):
+                return
+            self._handover.forget_all()
+        except ServiceError as error:
+            self._lent.tell(f"the handover of the run could not be removed: {error}")
 
     def _forget_name(self, run_id: str, name: str) -> None:
         self._handover_of(run_id, self._needs).forget([name])

@@ -28,6 +28,7 @@ class BatchJob:
         has_children: Whether Batch has begun to make its children.
         told: Reasons for waiting that were shown.
         given_up: The ids whose end was asked for.
+        was_followed: Whether a job of an earlier traversal was asked for again.
     """
 
     intent: Intent
@@ -40,6 +41,7 @@ class BatchJob:
     has_children: bool = False
     told: set[str] = field(default_factory=set)
     given_up: set[str] = field(default_factory=set)
+    was_followed: bool = False
 
     @property
     def is_array(self) -> bool:

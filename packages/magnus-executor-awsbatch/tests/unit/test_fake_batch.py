@@ -16,6 +16,7 @@ from fake_batch import (
     CannotPull,
     Children,
     Fails,
+    FailsToStart,
     FakeAws,
     Forgotten,
     Hangs,
@@ -435,3 +436,15 @@ def test_calls_are_recorded_with_their_time(account: Account) -> None:
     assert operations == [("SubmitJob", 0), ("DescribeJobs", 7)]
     assert account.fake.requests[1].request == {"jobs": [job_id]}
     assert account.clock.passed == 7
+
+
+def test_a_container_that_does_not_start_is_tried_again(account: Account) -> None:
+    """If its strategy says so, by the reason of the status or of the container."""
+    rules = [
+        {"onStatusReason": "Task failed to start", "action": "RETRY"},
+        {"onReason": "*", "action": "EXIT"},
+    ]
+    strategy = {"attempts": 3, "evaluateOnExit": rules}
+    job = account.describe(account.run(FailsToStart(times=1, then=Fails(4)), retryStrategy=strategy))
+    assert [attempt["container"].get("exitCode") for attempt in job["attempts"]] == [None, 4]
+    assert job["attempts"][0]["container"]["reason"].startswith("DockerTimeoutError")

@@ -13,10 +13,10 @@ from math import inf
 from .lifecycle import (
     CANNOT_PULL,
     EXITED,
+    HOST_TERMINATED,
     NOT_STARTED,
     OUT_OF_MEMORY,
     Outcome,
-    host_terminated,
 )
 
 KILLED = 137
@@ -148,30 +148,38 @@ class Reclaimed(Script):
     """Loses its host, *times* attempts in a row; later attempts follow *then*."""
 
     times: float = inf
-    instance_id: str = "i-0abc1234def567890"
+    because: str = HOST_TERMINATED
     then: Script = field(default_factory=Succeeds)
 
     def plan(self, number: int) -> Plan:
         """Return what an attempt will do."""
         if number > self.times:
             return self.then.plan(number)
-        return replace(super().plan(number), outcome=Outcome(host_terminated(self.instance_id)))
+        return replace(super().plan(number), outcome=Outcome(self.because))
 
 
 @dataclass(frozen=True)
-class CannotPull(Script):
-    """Does not get RUNNING for want of its image, *times* attempts in a row; later ones follow *then*."""
+class FailsToStart(Script):
+    """Does not get RUNNING, *times* attempts in a row; later ones follow *then*."""
 
     times: float = inf
-    message: str = "Error response from daemon: manifest for image:tag not found"
+    reason: str = "DockerTimeoutError: Could not transition to started; timed out after waiting 3m0s"
     then: Script = field(default_factory=Succeeds)
 
     def plan(self, number: int) -> Plan:
         """Return what an attempt will do."""
         if number > self.times:
             return self.then.plan(number)
-        outcome = Outcome(NOT_STARTED, reason=f"{CANNOT_PULL}{self.message}")
-        return replace(super().plan(number), outcome=outcome, has_container=False)
+        return replace(
+            super().plan(number), outcome=Outcome(NOT_STARTED, reason=self.reason), has_container=False
+        )
+
+
+@dataclass(frozen=True)
+class CannotPull(FailsToStart):
+    """Does not get RUNNING for want of its image."""
+
+    reason: str = f"{CANNOT_PULL}Error response from daemon: manifest for image:tag not found"
 
 
 @dataclass(frozen=True)
