@@ -229,6 +229,8 @@ class AwsBatchExecutor(InteractiveExecutor):
     def trigger_jobs(self, jobs: Sequence[Job], run_here: StepRunner) -> list[Status]:
         """Submit *jobs* as one array; those that were asked for before are left out of it."""
         self._run_here = run_here
+        # One that cannot be submitted has an end like any other.
+        known = [self._known.get(job.identity, Status.TRIGGERED) for job in jobs]
         new = []
         for job in jobs:
             if job.identity in self._found:
@@ -238,7 +240,7 @@ class AwsBatchExecutor(InteractiveExecutor):
             self._known.setdefault(job.identity, Status.TRIGGERED)
         for start in range(0, len(new), LARGEST_ARRAY):
             self._start(new[start : start + LARGEST_ARRAY])
-        return [self._known[job.identity] for job in jobs]
+        return known
 
     def _start(self, jobs: Sequence[Job]) -> None:
         try:
@@ -284,13 +286,20 @@ class AwsBatchExecutor(InteractiveExecutor):
             if batch_job.tries <= job.options.budget(FailureClass.THROTTLED):
                 self._lent.tell(f"{batch_job.intent.members[0].step_name}: {error}; trying again")
                 return
-            self._end_all(batch_job, failures.throttled(str(error)))
+            self._end_all(batch_job, self._not_submitted(batch_job, failures.throttled(str(error))))
         except ServiceError as error:
-            self._end_all(batch_job, failures.Cause(str(error), failure="submission", may_mend=False))
+            refused = failures.Cause(str(error), failure="submission", may_mend=False)
+            self._end_all(batch_job, self._not_submitted(batch_job, refused))
         else:
             if not batch_job.id:
                 return  # it is still being looked for
         self._waiting.remove(batch_job)
+
+    def _not_submitted(self, batch_job: BatchJob, cause: Cause) -> Cause:
+        """Return *cause*, unless the job may have been submitted all the same."""
+        if batch_job.asked_at is None:
+            return cause
+        return failures.lost(f"nobody knows whether it was submitted: {cause.message}")
 
     def _follow(self, job: Job, run_here: StepRunner) -> None:
         batch_job, index = self._found.pop(job.identity)
@@ -407,8 +416,13 @@ class AwsBatchExecutor(InteractiveExecutor):
         return True
 
     def _end_all(self, batch_job: BatchJob, cause: Cause) -> None:
+        if cause.failure_class is FailureClass.THROTTLED:
+            tries = {FailureClass.THROTTLED: batch_job.tries - 1}
+            for underway in batch_job.members.values():
+                underway.spent |= tries
         for underway in list(batch_job.members.values()):
-            self._end(underway, _final_end(underway.job, cause.message, cause.failure_class or cause.failure))
+            message, failure = _with_budget(cause, underway), cause.failure_class or cause.failure
+            self._end(underway, _final_end(underway.job, message, failure))
 
     def _end(self, underway: Underway, end: JobEnd) -> None:
         self._underway.pop(underway.job.identity, None)
