@@ -215,7 +215,10 @@ class Kit:
         until = self.clock.now() + patience
         while len(ends) < count:
             assert self.clock.now() < until, f"{len(ends)} of {count} ended: {ends[:3]}"
-            ends += executor.wait_for_jobs(60.0)
+            before = self.clock.now()
+            new = executor.wait_for_jobs(60.0)
+            assert new or self.clock.now() > before, "nothing is under way"
+            ends += new
         assert len(ends) == count
         return ends
 
