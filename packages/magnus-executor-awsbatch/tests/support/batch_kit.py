@@ -36,13 +36,22 @@ HANDOVER = "s3://bucket/handover"
 
 
 class TestClock(VirtualClock, Clock):
-    """Time that passes only when somebody sleeps."""
+    """Time that passes only when somebody sleeps.
+
+    Attributes:
+        wrong_by: How many seconds the clock on the wall is ahead.
+    """
 
     __test__ = False
+    wrong_by = 0.0
+
+    def now(self) -> float:
+        """Return what the clock on the wall says."""
+        return super().now() + self.wrong_by
 
     def monotonic(self) -> float:
         """Return the time."""
-        return self.now()
+        return super().now()
 
 
 class FakeRemote:
@@ -161,7 +170,7 @@ class Kit:
     def __init__(self) -> None:
         """Have an empty account in which jobs begin and end well."""
         self.clock = TestClock()
-        self.aws = FakeAws(self.clock.now, default=Succeeds(after=1, lines=[BEGIN, LAST]))
+        self.aws = FakeAws(self.clock.monotonic, default=Succeeds(after=1, lines=[BEGIN, LAST]))
         self.s3 = FakeS3()
         self.lent = Lent()
         self.places: set[tuple[str, str, str]] = set()
@@ -198,7 +207,9 @@ class Kit:
     def node(name: str = "step", timeout: float | None = None, resources: Resources | None = None) -> Node:
         """Return a task."""
         settings = TaskSettings("true", "shell")
-        return Node(name, "task", {}, next="done", task=settings, timeout_seconds=timeout, resources=resources)
+        return Node(
+            name, "task", {}, next="done", task=settings, timeout_seconds=timeout, resources=resources
+        )
 
     def job(self, name: str = "step", attempt: int = 1, timeout: float | None = None, **written: Any) -> Job:
         """Return a job of the run `run`."""
@@ -229,6 +240,16 @@ class Kit:
         assert executor.trigger_job(job, self.lent) is Status.TRIGGERED
         (end,) = self.finish(executor)
         return end
+
+    def interrupt_after(self, calls: int | None, error: BaseException | None = None) -> None:
+        """Raise *error* in the caller of one of the services, after so many further calls; None for never."""
+        left = itertools.count(calls or 0, -1)
+
+        def look() -> None:
+            if error is not None and next(left) == 0:
+                raise error
+
+        self.aws.before_each = self.s3.before_each = look
 
     def submitted(self) -> list[Mapping[str, Any]]:
         """Return the requests that reached `SubmitJob`, in order."""

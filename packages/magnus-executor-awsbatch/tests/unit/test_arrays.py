@@ -112,7 +112,11 @@ def test_the_own_failure_of_a_child_is_its_own(kit: Kit) -> None:
     executor = kit.executor()
     executor.trigger_jobs(kit.items(3), kit.lent)
     ends = {end.job.step_name: end for end in kit.finish(executor, 3)}
-    assert [ends[f"map.{index}.fit"].status for index in range(3)] == [Status.FAIL, Status.SUCCESS, Status.SUCCESS]
+    assert [ends[f"map.{index}.fit"].status for index in range(3)] == [
+        Status.FAIL,
+        Status.SUCCESS,
+        Status.SUCCESS,
+    ]
     assert ends["map.0.fit"].retryable
 
 
@@ -148,10 +152,11 @@ class TestUnseenChildren:
         (array,) = kit.jobs()
         array.status, array.status_reason = "FAILED", "Dependent Job failed"
         ends = kit.finish(executor, 3)
-        assert {end.message for end in ends} == {
+        (message,) = {end.message for end in ends}
+        assert message == (
             "the job is lost: Batch says that it failed, without an exit code (Dependent Job failed); it may still run (lost: "
             "not tried again; see `budgets`)"
-        }
+        )
 
     def test_an_array_that_succeeded_with_children_that_nobody_saw_is_no_endless_wait(self, kit: Kit) -> None:
         """The run log tells what they did."""
@@ -206,7 +211,11 @@ class TestUnschedulableArrays:
         executor.wait_for_jobs(12)
         kit.aws.registry.change_queue("spot", state="DISABLED")
         ends = {end.job.step_name: end for end in kit.finish(executor, 3)}
-        assert [ends[f"map.{index}.fit"].failure for index in range(3)] == ["", "unschedulable", "unschedulable"]
+        assert [ends[f"map.{index}.fit"].failure for index in range(3)] == [
+            "",
+            "unschedulable",
+            "unschedulable",
+        ]
         assert ends["map.0.fit"].status is Status.SUCCESS
 
     def test_a_queue_is_looked_at_once_for_all_that_wait(self, kit: Kit) -> None:

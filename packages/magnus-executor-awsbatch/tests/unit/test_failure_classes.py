@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +19,7 @@ from fake_batch import (
     Succeeds,
     Unschedulable,
 )
+from fake_s3 import refusal
 
 from magnus.domain.run_log import Status
 
@@ -36,7 +38,10 @@ CPU = (
     "MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE - CE(s) associated with the job queue cannot meet the CPU requirement "
     "of the job"
 )
-NEVER = "Batch can never start the job: {}; let it ask for less (`resources`), or choose a queue whose compute environments are enabled and large enough"
+NEVER = (
+    "Batch can never start the job: {}; let it ask for less (`resources`), or choose a queue whose compute environments are "
+    "enabled and large enough"
+)
 QUEUES = ("spot", "on-demand")
 
 
@@ -161,7 +166,9 @@ class TestNotStarted:
         assert [len(job.attempts) for job in kit.jobs()] == [1, 1]
         assert kit.lent.told == [f"step: {NOT_PULLED}; submitted again to the queue 'spot'"]
 
-    @pytest.mark.parametrize(("budget", "again"), [(0, "not tried again"), (1, "tried again once"), (2, "tried again 2 times")])
+    @pytest.mark.parametrize(
+        ("budget", "again"), [(0, "not tried again"), (1, "tried again once"), (2, "tried again 2 times")]
+    )
     def test_it_fails_when_the_budget_is_spent(self, kit: Kit, budget: int, again: str) -> None:
         """With the remedy; the user's `retry` is not for that."""
         kit.aws.script("*", CannotPull())
@@ -184,7 +191,9 @@ class TestNotStarted:
 
     def test_what_magnus_refuses_is_not_tried_again(self, kit: Kit) -> None:
         """It would refuse it again; its own words are the sentence."""
-        kit.aws.in_order(Fails(exit_code=2, lines=[f"{REFUSE}here is magnus-core 2, but the run was started by 1", LAST]))
+        kit.aws.in_order(
+            Fails(exit_code=2, lines=[f"{REFUSE}here is magnus-core 2, but the run was started by 1", LAST])
+        )
         end = kit.run()
         assert end.message == (
             "here is magnus-core 2, but the run was started by 1 (not-started: not tried again)"
@@ -302,7 +311,10 @@ class TestLost:
                 "ExpiredTokenException",
                 400,
                 10,
-                "DescribeJobs: the AWS credentials are not valid any more, or never were (ExpiredTokenException); sign in again",
+                (
+                    "DescribeJobs: the AWS credentials are not valid any more, or never were (ExpiredTokenException); sign in "
+                    "again"
+                ),
             ),
             (
                 "InternalFailure",
@@ -310,10 +322,17 @@ class TestLost:
                 10,
                 "DescribeJobs: AWS answered with an error of its own (InternalFailure): Asked for by a test",
             ),
-            ("TooManyRequestsException", 429, 30, "DescribeJobs: there are too many calls (TooManyRequestsException)"),
+            (
+                "TooManyRequestsException",
+                429,
+                30,
+                "DescribeJobs: there are too many calls (TooManyRequestsException)",
+            ),
         ],
     )
-    def test_a_status_that_cannot_be_read(self, kit: Kit, code: str, status: int, looks: int, said: str) -> None:
+    def test_a_status_that_cannot_be_read(
+        self, kit: Kit, code: str, status: int, looks: int, said: str
+    ) -> None:
         """Is not still running: after growing pauses it is given up, with the cause."""
         kit.aws.in_order(HANGS)
         kit.aws.refuse("DescribeJobs", code, status=status, calls=1000)
@@ -323,7 +342,7 @@ class TestLost:
         )
         asked = [call.at for call in kit.aws.requests if call.operation == "DescribeJobs"]
         assert len(asked) == looks
-        pauses = [after - before for before, after in zip(asked, asked[1:], strict=False)]
+        pauses = [after - before for before, after in pairwise(asked)]
         assert pauses[0] > 9
         assert 80 <= pauses[-1] <= 96
         assert kit.jobs()[0].is_terminated
@@ -389,16 +408,18 @@ def test_a_job_that_cannot_be_tried_again_fails_as_it_did(kit: Kit) -> None:
     """Why it could not is told."""
 
     def work(_running: RunningJob) -> Outcome:
-        from fake_s3 import refusal
-
         kit.s3.fail("PutObject", refusal("PutObject", "AccessDenied", 403))
         return Outcome("CannotStartContainerError: no space left")
 
     kit.aws.in_order(Runs(work))
     end = kit.run()
-    assert end.message.startswith("the container could not be started: CannotStartContainerError: no space left;")
+    assert end.message.startswith(
+        "the container could not be started: CannotStartContainerError: no space left;"
+    )
     assert end.message.endswith("(not-started: not tried again; see `budgets`)")
-    assert kit.lent.told[0].startswith("step: it could not be tried again: PutObject on s3://bucket/handover: access is denied")
+    assert kit.lent.told[0].startswith(
+        "step: it could not be tried again: PutObject on s3://bucket/handover: access is denied"
+    )
 
 
 class TestAnswers:
@@ -425,8 +446,6 @@ class TestAnswers:
 
     def test_one_that_cannot_be_read_is_told_and_fails_nothing(self, kit: Kit) -> None:
         """Later steps hide less."""
-        from fake_s3 import refusal
-
         kit.aws.in_order(self.answer(kit))
         executor = kit.executor()
         executor.trigger_job(kit.job(), kit.lent)

@@ -28,6 +28,9 @@ class BatchApi:
         """Answer for the jobs of *simulation*, which go to the queues of *registry*."""
         self.forgotten: dict[str, float] = {}
         """From when on a job is not known any more, by its id."""
+        self.ended_after = 0.0
+        """How many seconds a job goes on after its end was asked for; its status changes no earlier."""
+        self._ending: dict[str, tuple[float, str, bool]] = {}
         self.children_after = 0.0
         """How many seconds after an array its children are known."""
         self.listed_after = 0.0
@@ -85,7 +88,12 @@ class BatchApi:
 
     def _stop(self, request: Mapping[str, Any], *, is_terminated: bool) -> dict[str, Any]:
         job = self._known(request["jobId"])
-        if job:
+        if job and self.ended_after:
+            job.is_terminated, self._ending[job.job_id] = (
+                is_terminated,
+                (self._now(), request["reason"], is_terminated),
+            )
+        elif job:
             self._simulation.stop(job, request["reason"], is_terminated=is_terminated)
         return {}
 

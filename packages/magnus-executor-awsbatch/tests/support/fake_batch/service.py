@@ -60,6 +60,9 @@ class FakeAws:
         self._scripts: list[tuple[str, deque[Script]]] = []
         self._faults: dict[str, deque[BaseException | None]] = {}
         self._lost: Counter[str] = Counter()
+        self._interrupts: dict[str, BaseException] = {}
+        self.before_each: Callable[[], None] = lambda: None
+        """Is called before each call; what it raises comes out of the call, as a signal would."""
         self._lock = threading.RLock()
         self._batch = BatchApi(now, self.simulation, self.registry)
         self._answers: dict[str, Callable[[Mapping[str, Any]], Mapping[str, Any]]] = {
@@ -112,6 +115,14 @@ class FakeAws:
         """Have the service know a job again."""
         del self._batch.forgotten[job_id]
 
+    def terminate_after(self, seconds: float) -> None:
+        """Have jobs that are ended go on for so many seconds."""
+        self._batch.ended_after = seconds
+
+    def interrupt_after(self, operation: str, error: BaseException) -> None:
+        """Let the next call of an operation take effect, and raise *error* in the caller, as a signal would."""
+        self._interrupts[operation] = error
+
     def make_children_after(self, seconds: float) -> None:
         """Have the children of an array made only so many seconds after it was submitted."""
         self._batch.children_after = seconds
@@ -148,6 +159,7 @@ class FakeAws:
 
     def _answer(self, operation: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
         with self._lock:
+            self.before_each()
             self.calls[operation] += 1
             self.requests.append(Call(operation, request, self._now()))
             if operation not in self._answers:
@@ -157,6 +169,8 @@ class FakeAws:
                 raise fault
             self.simulation.advance()
             answer = self._answers[operation](request)
+            if operation in self._interrupts:
+                raise self._interrupts.pop(operation)
             if self._lost[operation]:
                 self._lost[operation] -= 1
                 raise ConnectionClosedError(endpoint_url=_ENDPOINT)
