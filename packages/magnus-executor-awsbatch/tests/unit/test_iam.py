@@ -38,8 +38,13 @@ def allows(found: dict[str, Any], action: str, resource: str) -> bool:
     )
 
 
-SECRETS = statement("MagnusSecrets", ["secretsmanager:GetSecretValue"], ["arn:aws:secretsmanager:*:*:secret:a-??????"])
-STORES = need(*s3_statements("MagnusRunLog", "bucket", "runs/")), need(*s3_statements("MagnusCatalog", "bucket", ""))
+SECRETS = statement(
+    "MagnusSecrets", ["secretsmanager:GetSecretValue"], ["arn:aws:secretsmanager:*:*:secret:a-??????"]
+)
+STORES = (
+    need(*s3_statements("MagnusRunLog", "bucket", "runs/")),
+    need(*s3_statements("MagnusCatalog", "bucket", "")),
+)
 
 
 @pytest.mark.parametrize(
