@@ -11,7 +11,7 @@ import pytest
 # In importlib's mode of importing, tests could not share a module otherwise.
 sys.path.insert(0, str(Path(__file__).parent))
 
-from aws.fixtures import aws  # noqa: F401 - pytest finds fixtures by their names in this module
+from aws.fixtures import account, aws  # noqa: F401 - pytest finds fixtures by their names in this module
 from containers.fixtures import (  # noqa: F401 - pytest finds fixtures and hooks by their names in this module
     base_image,
     docker_cleanup,

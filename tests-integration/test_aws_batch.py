@@ -5,20 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from aws.account import Account
 
 if TYPE_CHECKING:
-    from aws.emulator import Emulator
-    from docker import DockerClient
+    from aws.account import Account
     from harness import Project
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-
-
-@pytest.fixture
-def account(aws: Emulator, engine: DockerClient, magnus_image: str) -> Account:
-    """Return an account with an empty bucket."""
-    return Account(aws, engine, magnus_image)
 
 
 def test_a_pipeline_runs_in_jobs(account: Account, project: Project) -> None:
@@ -37,5 +29,5 @@ def test_a_pipeline_runs_in_jobs(account: Account, project: Project) -> None:
         """,
     )
     account.configure(project)
-    done = account.magnus(project, "execute", "-c", "config.yaml", "--run-id", "r")
+    done = project.magnus("execute", "-c", "config.yaml", "--run-id", "r")
     assert done.returncode == 0, done.stderr

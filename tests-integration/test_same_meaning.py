@@ -19,6 +19,8 @@ from magnus.usecases.opening import load_setup, open_run_log_store
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from aws.account import Account
+
 DAGS = Path(__file__).parent / "dags"
 CASES: dict[str, dict[str, Any]] = yaml.safe_load((DAGS / "cases.yaml").read_text(encoding="utf-8"))
 
@@ -32,8 +34,9 @@ EXECUTORS: dict[str, dict[str, Any]] = {
         "type": "local-container",
         "config": {"enable_parallel": True, "max_workers": 3},
     },
+    "local-aws-batch": {"type": "local-aws-batch"},
 }
-"""What each dag runs on besides `local`; those in containers are given an image."""
+"""What each dag runs on besides `local`; those in containers are given an image, those on AWS an account."""
 
 
 def completed(graph: Mapping[str, Any]) -> dict[str, Any]:
@@ -51,12 +54,24 @@ def completed(graph: Mapping[str, Any]) -> dict[str, Any]:
     return {"start_at": names[0], "steps": steps | {"done": {"type": "success"}, "failed": {"type": "fail"}}}
 
 
-def run_case(project: Project, case: Mapping[str, Any], executor: Mapping[str, Any]) -> list[RunLog]:
-    """Run a case with an executor, and continue it where it says so; return the log of each run."""
+def run_case(
+    project: Project,
+    case: Mapping[str, Any],
+    executor: Mapping[str, Any],
+    services: Mapping[str, Any] | None = None,
+) -> list[RunLog]:
+    """Run a case with an executor, and continue it where it says so; return the log of each run.
+
+    Args:
+        project: Where it runs.
+        case: What runs.
+        executor: On what.
+        services: What takes the place of those of the case.
+    """
     shutil.copytree(DAGS, project.folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     project.write("pipeline.yaml", {"dag": completed(case)})
     project.write("parameters.yaml", case.get("parameters", {}))
-    project.write("config.yaml", {"executor": executor} | case.get("config", {}))
+    project.write("config.yaml", {"executor": executor} | case.get("config", {}) | dict(services or {}))
     options = ["-c", "config.yaml", "-p", "parameters.yaml", "--run-id"]
     run_ids = ["one"]
     done = project.magnus("execute", *options, "one")
@@ -68,22 +83,15 @@ def run_case(project: Project, case: Mapping[str, Any], executor: Mapping[str, A
         again = project.magnus("execute", "-c", "config.yaml", "--run-id", "two", "--use-cached", "one")
         assert again.returncode == 0, again.stdout + again.stderr
         run_ids.append("two")
-    config = project.write(
-        "config-here.yaml",
-        {
-            "run_log_store": {
-                "config": {"log_folder": str(project.folder / ".run_log_store")},
-                "type": "file-system",
-            }
-        },
-    )
+    here = {"config": {"log_folder": str(project.folder / ".run_log_store")}, "type": "file-system"}
+    config = project.write("config-here.yaml", {"run_log_store": here} | dict(services or {}))
     with open_run_log_store(load_setup(str(config), {})) as store:
         return [read_run_log(store, run_id) for run_id in run_ids]
 
 
 def marks_of(executor: str) -> list[pytest.MarkDecorator]:
     """Return the marks of tests on *executor*: the first that needs an image may have to build it."""
-    return [pytest.mark.slow, pytest.mark.timeout(900)] if "container" in executor else []
+    return [] if executor.startswith("local with") else [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def check_facts(case: Mapping[str, Any], log: RunLog) -> None:
@@ -121,13 +129,19 @@ def test_a_dag_has_the_same_canonical_log_on_every_executor(
 ) -> None:
     """As on `local`: with worker processes at the same time or one after another, and in containers likewise."""
     chosen = EXECUTORS[executor]
+    project, services = Project(tmp_path / "project"), None
+    case = CASES[name]
+    expected = local_logs(name)
     if chosen["type"] == "local-container":
         image = request.getfixturevalue("magnus_image")
         chosen = chosen | {"config": chosen["config"] | {"docker_image": image}}
-    case = CASES[name]
-    expected = local_logs(name)
+    elif chosen["type"] == "local-aws-batch":
+        account: Account = request.getfixturevalue("account")
+        definition = account.definition_that_keeps(account.image(DAGS), project.folder)
+        chosen = account.executor(project, job_definition=definition)
+        services = account.services(secret_id=account.secrets_of(DAGS / "secrets.env"))
     check_facts(case, expected[-1])
-    for log, other in zip(expected, run_case(Project(tmp_path / "project"), case, chosen), strict=True):
+    for log, other in zip(expected, run_case(project, case, chosen, services), strict=True):
         difference = first_difference(log, other)
         assert difference is None, f"{executor} differs from local at {difference.place}: {difference}"
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from aws.emulator import REGION
 from aws.project_image import project_image
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Mapping
+    from pathlib import Path
 
     from docker import DockerClient
     from harness import Project
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from aws.emulator import Emulator
 
 POLL_SECONDS = 0.2
+
+KEPT = "/kept"
+"""Where jobs find what outlives them."""
 
 
 class Account:
@@ -34,15 +38,15 @@ class Account:
         """Where the account is, for the options of any back end."""
         return {"region": REGION, "endpoint_url": self.aws.endpoint}
 
-    def image(self, project: Project) -> str:
-        """Return an image with the files of *project* as they are now."""
-        return project_image(self._engine, self._magnus_image, project.folder)
+    def image(self, folder: Path) -> str:
+        """Return an image with the files of *folder* as they are now."""
+        return project_image(self._engine, self._magnus_image, folder)
 
     def executor(self, project: Project, **options: Any) -> dict[str, Any]:
         """Return the block of the executor, whose jobs run in an image with the files of *project* as they are now."""
         config = {
             "job_queue": self.aws.queue(),
-            "docker_image": self.image(project),
+            "docker_image": "" if "job_definition" in options else self.image(project.folder),
             "poll_interval": POLL_SECONDS,
             "memory": "1GiB",
             **self.place,
@@ -53,15 +57,20 @@ class Account:
             "config": {name: value for name, value in config.items() if value is not None},
         }
 
-    def services(self) -> dict[str, Any]:
-        """Return the blocks of the stores in the account's bucket."""
+    def secrets_of(self, file: Path) -> str:
+        """Return the name of a secret that holds what a dotenv file does."""
+        lines = [line for line in file.read_text(encoding="utf-8").splitlines() if "=" in line]
+        return self.aws.secret(json.dumps(dict(line.split("=", 1) for line in lines)))
+
+    def services(self, **secrets: Any) -> dict[str, Any]:
+        """Return the blocks of the stores in the account's bucket, and of the secrets in the account."""
         return {
             "run_log_store": {
                 "type": "s3",
                 "config": {"bucket": self.bucket, "prefix": "runs", **self.place},
             },
             "catalog": {"type": "s3", "config": {"bucket": self.bucket, "prefix": "catalog", **self.place}},
-            "secrets": {"type": "aws-secrets-manager", "config": {**self.place}},
+            "secrets": {"type": "aws-secrets-manager", "config": {**self.place, **secrets}},
         }
 
     def configure(
@@ -76,9 +85,14 @@ class Account:
         blocks = self.services() | dict(services or {})
         project.write(name, {"executor": self.executor(project, **options), **blocks})
 
-    def magnus(self, project: Project, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Call magnus with the account's credentials."""
-        return project.magnus(*arguments, **{**self.aws.environment, **variables})
+    def definition_that_keeps(self, image: str, folder: Path) -> str:
+        """Return a job definition whose jobs find *folder* of this machine, as they would find a shared file system."""
+        return self.aws.job_definition(
+            image,
+            volumes=[{"name": "kept", "host": {"sourcePath": str(folder)}}],
+            mountPoints=[{"sourceVolume": "kept", "containerPath": KEPT, "readOnly": False}],
+            environment=[{"name": "KEPT_FOLDER", "value": KEPT}],
+        )
 
     def jobs(self) -> list[Any]:
         """Return every job that the account has ever been given."""

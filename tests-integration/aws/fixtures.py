@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from docker import DockerClient
 
+    from aws.account import Account
     from aws.emulator import Emulator
 
 
@@ -22,3 +23,15 @@ def aws(engine: DockerClient) -> Iterator[Emulator]:
     emulator = Emulator(engine)
     yield emulator
     emulator.close()
+
+
+@pytest.fixture
+def account(
+    aws: Emulator, engine: DockerClient, magnus_image: str, monkeypatch: pytest.MonkeyPatch
+) -> Account:
+    """Return an account with an empty bucket, whose credentials this process and its children find."""
+    from aws.account import Account
+
+    for name, value in aws.environment.items():
+        monkeypatch.setenv(name, value)
+    return Account(aws, engine, magnus_image)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from magnus import get_parameter, get_secret, put_in_catalog, set_parameter, track_this
+
+KEPT = os.environ.get("KEPT_FOLDER", "")
+"""What outlives an attempt also where each has a file system of its own."""
 
 
 class Model(BaseModel):
@@ -54,7 +58,7 @@ def fail() -> None:
 
 def fail_until_fixed() -> dict[str, bool]:
     """Fail until somebody made the file."""
-    if not Path("fixed").exists():
+    if not Path(KEPT, "fixed").exists():
         message = "not fixed yet"
         raise RuntimeError(message)
     return {"fixed": True}
@@ -62,7 +66,7 @@ def fail_until_fixed() -> dict[str, bool]:
 
 def fail_first(name: str = "tried") -> dict[str, str]:
     """Fail at the first attempt."""
-    path = Path(name)
+    path = Path(KEPT, name)
     if not path.exists():
         path.touch()
         message = "the first attempt"

@@ -368,7 +368,9 @@ def _translated(call: str) -> Iterator[None]:
         message = "no AWS region is known: set `region` in the configuration, or the variable AWS_REGION"
         raise ConfigurationError(message) from error
     except NoCredentialsError as error:
-        message = f"{call}: no AWS credentials were found; sign in (`aws configure`), or give this place a role"
+        message = (
+            f"{call}: no AWS credentials were found; sign in (`aws configure`), or give this place a role"
+        )
         raise ServiceError(message) from error
     except ParamValidationError as error:
         raise ServiceError(f"{call} would refuse the request: {error}") from error

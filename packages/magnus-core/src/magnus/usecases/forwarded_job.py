@@ -8,7 +8,6 @@ import signal
 import socket
 import sys
 import threading
-import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,7 +44,6 @@ if TYPE_CHECKING:
 _SECONDS_TO_CONNECT = 5.0
 _LENGTH_BYTES = 8
 _PIECE_BYTES = 1024**2
-_SECONDS_TO_PRINT = 0.2
 TIMED_OUT_EXIT_CODE = 124
 """As the command `timeout` ends."""
 
@@ -128,9 +126,9 @@ def _time_limit(forwarded: Forwarded, node: Node, tell: Callable[[Told], None]) 
         return
 
     def end() -> None:
-        kill_group_members(descendants(os.getpid()))
-        time.sleep(_SECONDS_TO_PRINT)
         tell(Told(has_begun=True, timed_out=True, is_last=True))
+        # Both at once: the task must not find out, and record, that its child was killed.
+        kill_group_members(descendants(os.getpid()))
         os._exit(TIMED_OUT_EXIT_CODE)
 
     timer = threading.Timer(seconds, end)
