@@ -61,6 +61,7 @@ class AwsBatchExecutor(InteractiveExecutor):
         self._waiting: list[BatchJob] = []
         self._underway: dict[JobIdentity, Underway] = {}
         self._found: dict[JobIdentity, tuple[BatchJob, int]] = {}
+        self._adopted: list[BatchJob] = []
         self._known: dict[JobIdentity, Status] = {}
         self._ends: list[JobEnd] = []
 
@@ -431,11 +432,25 @@ class AwsBatchExecutor(InteractiveExecutor):
                 self._forget_name(run_id, intent.name)
                 continue
             batch_job = BatchJob(intent, {}, job_id)
+            self._adopted.append(batch_job)
             for index, member in enumerate(intent.members):
                 self._found[run_id, member.step_name, member.attempt_number] = (batch_job, index)
             more = f" and {len(intent.members) - 1} more" if len(intent.members) > 1 else ""
             told.append(f"found the job {job_id} of {intent.members[0].step_name}{more}")
         return told
+
+    def close(self) -> None:
+        """Clear the handover of jobs that had ended, and were recorded, before this traversal attached to them."""
+        unasked = {
+            each.id: each.intent.name for each in self._adopted if not each.members and not each.was_followed
+        }
+        if not unasked or self._handover is None:
+            return
+        try:
+            left = self._not_ended(list(unasked))
+            self._handover.forget([name for job_id, name in unasked.items() if job_id not in left])
+        except ServiceError as error:
+            self._lent.tell(f"the handover of jobs that had ended could not be removed: {error}")
 
     def _forget_name(self, run_id: str, name: str) -> None:
         self._handover_of(run_id, self._needs).forget([name])

@@ -95,6 +95,7 @@ class Submitter:
         )
         underway = Underway(job, remote, batch_job, index)
         batch_job.members[index] = underway
+        batch_job.was_followed = True
         return underway
 
     def submit(self, batch_job: BatchJob) -> None:

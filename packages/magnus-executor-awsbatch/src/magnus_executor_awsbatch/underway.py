@@ -27,6 +27,7 @@ class BatchJob:
         is_seen: Whether Batch has told of its children.
         told: Reasons for waiting that were shown.
         given_up: The ids whose end was asked for.
+        was_followed: Whether a job of an earlier traversal was asked for again.
     """
 
     intent: Intent
@@ -38,6 +39,7 @@ class BatchJob:
     is_seen: bool = False
     told: set[str] = field(default_factory=set)
     given_up: set[str] = field(default_factory=set)
+    was_followed: bool = False
 
     @property
     def is_array(self) -> bool:
