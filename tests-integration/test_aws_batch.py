@@ -14,7 +14,6 @@ from aws.set_up import ON_DEMAND, SPOT
 from harness import chain, python, shell, steps_of, wait_for
 
 from magnus.domain.canonical import first_difference
-from magnus.domain.run_log import RunLog
 from magnus.engine.recorder import read_run_log
 from magnus.usecases.opening import load_setup, open_run_log_store
 
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
 
     from aws.account import Account
     from harness import Project
+
+    from magnus.domain.run_log import RunLog
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

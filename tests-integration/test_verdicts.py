@@ -19,6 +19,7 @@ from magnus.plugins.manager import AdapterManager
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from aws.account import Account
     from docker import DockerClient
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -29,6 +30,9 @@ SERVER = {"config": {"server_url": "http://127.0.0.1:{port}"}}
 MEMORY = {"config": {"url": "sqlite:///:memory:"}}
 PARALLEL = {"enable_parallel": True}
 HOST = {"network": "host"}
+POSTGRESQL = {"config": {"url": "{postgresql}"}}
+BUCKET = {"config": {"bucket": "{bucket}", "endpoint_url": "{endpoint}", "region": "us-east-1"}}
+ACCOUNT = {"config": {"endpoint_url": "{endpoint}", "region": "us-east-1"}}
 
 
 class Pair(NamedTuple):
@@ -105,6 +109,34 @@ TABLE = [
     Pair("ok",      "local-container", STORE,   "file-system",         {},     PARALLEL),
     Pair("ok",      "local-container", STORE,   "chunked-fs",          {},     PARALLEL),
     Pair("ok",      "local-container", STORE,   "sql",                 {},     PARALLEL),
+
+    Pair("ok",      "local",           STORE,   "s3",                  BUCKET),
+    Pair("ok",      "local",           STORE,   "s3",                  BUCKET, PARALLEL),
+    Pair("ok",      "local",           CATALOG, "s3",                  BUCKET),
+    Pair("ok",      "local",           SECRETS, "aws-secrets-manager", ACCOUNT),
+    Pair("ok",      "mocked",          STORE,   "s3",                  BUCKET),
+    Pair("ok",      "mocked",          CATALOG, "s3",                  BUCKET),
+    Pair("ok",      "mocked",          SECRETS, "aws-secrets-manager", ACCOUNT),
+    Pair("error",   "local-container", STORE,   "s3",                  BUCKET),
+    Pair("ok",      "local-container", STORE,   "s3",                  BUCKET, HOST),
+    Pair("ok",      "local-container", CATALOG, "s3",                  BUCKET, HOST),
+    Pair("ok",      "local-container", SECRETS, "aws-secrets-manager", ACCOUNT, HOST),
+
+    Pair("error",   "local-aws-batch", STORE,   "buffered"),
+    Pair("error",   "local-aws-batch", STORE,   "file-system"),
+    Pair("error",   "local-aws-batch", STORE,   "chunked-fs"),
+    Pair("error",   "local-aws-batch", STORE,   "sql"),
+    Pair("ok",      "local-aws-batch", STORE,   "sql",                 POSTGRESQL),
+    Pair("ok",      "local-aws-batch", STORE,   "s3",                  BUCKET),
+    Pair("error",   "local-aws-batch", CATALOG, "do-nothing"),
+    Pair("error",   "local-aws-batch", CATALOG, "file-system"),
+    Pair("ok",      "local-aws-batch", CATALOG, "s3",                  BUCKET),
+    Pair("ok",      "local-aws-batch", SECRETS, "do-nothing"),
+    Pair("error",   "local-aws-batch", SECRETS, "dotenv",              FILES),
+    Pair("error",   "local-aws-batch", SECRETS, "env-secrets-manager", PREFIX),
+    Pair("ok",      "local-aws-batch", SECRETS, "aws-secrets-manager", ACCOUNT),
+    Pair("ok",      "local-aws-batch", TRACKER, "do-nothing"),
+    Pair("ok",      "local-aws-batch", TRACKER, "mlflow",              SERVER),
 ]
 # fmt: on
 
@@ -128,6 +160,8 @@ STEPS = """
     def nothing():
         pass
 """
+
+IN_IMAGES = ("local-container", "local-aws-batch")
 
 UNCHECKED = (
     "from magnus.bootstrap import Setup\nSetup.refuse = lambda self, graph, *, strict: self.judge(graph)\n"
@@ -171,19 +205,36 @@ def unchecking_image(
     engine.images.remove(tag, force=True)
 
 
-def prepare(project: Project, pair: Pair, image: str, port: str) -> None:
-    """Write a pipeline that uses the service, in two branches at once if the executor does that."""
+def places(pair: Pair, request: pytest.FixtureRequest) -> dict[str, str]:
+    """Return the addresses that the service's options ask for; what answers there is started."""
+    asked = [value for value in pair.options.get("config", {}).values() if isinstance(value, str)]
+    found: dict[str, str] = {}
+    if any("{port}" in value for value in asked):
+        found["port"] = request.getfixturevalue("tracking_server")
+    if any("{postgresql}" in value for value in asked):
+        found["postgresql"] = request.getfixturevalue("postgresql_in_containers").outside
+    if any("{endpoint}" in value for value in asked):
+        account: Account = request.getfixturevalue("account")
+        found |= {"endpoint": account.aws.endpoint, "bucket": account.bucket}
+        account.aws.secret("canary", "TOKEN")
+        request.addfinalizer(account.aws.reset)
+    return found
+
+
+def prepare(project: Project, pair: Pair, blocks: dict[str, Any], addresses: dict[str, str]) -> None:
+    """Write a pipeline that uses the service, in two branches at once if the executor does that.
+
+    Args:
+        project: Where.
+        pair: The executor and the service.
+        blocks: The rest of the configuration.
+        addresses: What the service's options ask for.
+    """
     options = {
-        name: value.format(port=port) if isinstance(value, str) else value
+        name: value.format(**addresses) if isinstance(value, str) else value
         for name, value in pair.options.get("config", {}).items()
     }
-    executor = {**pair.executor_options, **({"docker_image": image} if image else {})}
-    blocks = {
-        "executor": {"type": pair.executor, "config": executor},
-        pair.kind: {"type": pair.service, "config": options},
-    }
-    project.write("config.yaml", blocks)
-    project.write("work.py", STEPS)
+    project.write("config.yaml", blocks | {pair.kind: {"type": pair.service, "config": options}})
     project.write("secrets.env", "TOKEN=canary\n")
     use = {
         STORE: {"one": python("work.nothing"), "two": python("work.nothing")},
@@ -206,12 +257,22 @@ def test_the_verdict_is_as_expected_and_a_run_proves_it(
     pair: Pair, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     """What is `ok` runs; what is an `error` is refused, and would really fail if it were not."""
-    is_container = pair.executor == "local-container"
-    fixture = "unchecking_image" if pair.verdict == "error" else "magnus_image"
-    image = request.getfixturevalue(fixture) if is_container else ""
-    port = request.getfixturevalue("tracking_server") if pair.service == "mlflow" else ""
+    image = ""
+    if pair.executor in IN_IMAGES:
+        image = request.getfixturevalue("unchecking_image" if pair.verdict == "error" else "magnus_image")
     project = Project(tmp_path / "project")
-    prepare(project, pair, image, port)
+    project.write("work.py", STEPS)
+    executor = {"type": pair.executor, "config": {**pair.executor_options}}
+    blocks: dict[str, Any] = {"executor": executor}
+    if pair.executor == "local-aws-batch":
+        account: Account = request.getfixturevalue("account")
+        handover = f"s3://{account.bucket}/handover"
+        blocks = account.services() | {
+            "executor": account.executor(project, image=image, handover=handover, **pair.executor_options)
+        }
+    elif image:
+        executor["config"]["docker_image"] = image
+    prepare(project, pair, blocks, places(pair, request))
     variables = {"APP_TOKEN": "canary", "TOKEN": "canary"}
     checked = project.magnus("check", "-c", "config.yaml", "--json")
     (finding,) = [each for each in json.loads(checked.stdout)["findings"] if each["subject"] == pair.kind]
@@ -284,6 +345,7 @@ def test_a_feature_that_is_not_supported_is_refused_with_the_step_that_asks_for_
         ("local-container", {"docker_image": "x"}),
         ("local-container", {"docker_image": "x"} | PARALLEL),
         ("local-container", {"run_in_local": True}),
+        ("local-aws-batch", {"docker_image": "x", "job_queue": "q"}),
     ],
 )
 def test_nothing_else_is_refused(executor: str, options: dict[str, Any]) -> None:
@@ -296,7 +358,8 @@ def test_nothing_else_is_refused(executor: str, options: dict[str, Any]) -> None
     assert said == {
         feature for name, with_options, feature in REFUSED if (name, with_options) == (executor, options)
     }
-    assert capabilities.task_types is None
+    own_images = "container" in (capabilities.task_types or {"container"})
+    assert own_images == (executor != "local-aws-batch")
 
 
 def test_a_check_needs_no_engine_and_leaves_nothing(project: Project) -> None:

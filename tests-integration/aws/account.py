@@ -38,15 +38,18 @@ class Account:
         """Where the account is, for the options of any back end."""
         return {"region": REGION, "endpoint_url": self.aws.endpoint}
 
-    def image(self, folder: Path) -> str:
+    def image(self, folder: Path, stands_on: str = "") -> str:
         """Return an image with the files of *folder* as they are now."""
-        return project_image(self._engine, self._magnus_image, folder)
+        return project_image(self._engine, stands_on or self._magnus_image, folder)
 
-    def executor(self, project: Project, **options: Any) -> dict[str, Any]:
-        """Return the block of the executor, whose jobs run in an image with the files of *project* as they are now."""
+    def executor(self, project: Project, image: str = "", **options: Any) -> dict[str, Any]:
+        """Return the block of the executor, whose jobs run in an image with the files of *project* as they are now.
+
+        *image* is what that stands on, if not an image with magnus.
+        """
         config = {
             "job_queue": self.aws.queue(),
-            "docker_image": "" if "job_definition" in options else self.image(project.folder),
+            "docker_image": "" if "job_definition" in options else self.image(project.folder, image),
             "poll_interval": POLL_SECONDS,
             "memory": "1GiB",
             **self.place,

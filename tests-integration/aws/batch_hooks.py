@@ -7,16 +7,13 @@ from typing import TYPE_CHECKING
 
 from harness import wait_for
 
-from aws.fake_batch.lifecycle import host_terminated
+from aws.fake_batch.lifecycle import HOST_TERMINATED
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from aws.batch_corrections.scheduler import Scheduler
     from aws.fake_batch.jobs import Job
-
-
-HOST_TERMINATED = host_terminated("i-0abc1234def567890")
 
 
 @dataclass(frozen=True)
@@ -40,6 +37,7 @@ class BatchHooks:
     def __init__(self, scheduler: Scheduler) -> None:
         """Act on the jobs of *scheduler*."""
         self._scheduler = scheduler
+        self._usual = (scheduler.slots, scheduler.kill_after_seconds)
 
     def jobs(self) -> list[SeenJob]:
         """Return all jobs that were ever submitted, the children of arrays too, in order."""
@@ -79,11 +77,16 @@ class BatchHooks:
         self._scheduler.reclaim(self.job(job_id), status_reason)
 
     def forget(self, job_id: str) -> None:
-        """Have the service return the job no more, as it does some time after the end."""
+        """Have the service return the job no more, as it does some time after the end; of an array no child either."""
         self._scheduler.forgotten.add(job_id)
 
     def use(self, *, slots: int | None = None, kill_after_seconds: float | None = None) -> None:
-        """Change how many jobs run at a time, or how long one may go on after SIGTERM."""
-        self._scheduler.slots = slots or self._scheduler.slots
+        """Change how many jobs run at a time, or how long one may go on after SIGTERM; None leaves it as it is."""
+        if slots is not None:
+            self._scheduler.slots = slots
         if kill_after_seconds is not None:
             self._scheduler.kill_after_seconds = kill_after_seconds
+
+    def reset(self) -> None:
+        """Run jobs again as before `use`."""
+        self._scheduler.slots, self._scheduler.kill_after_seconds = self._usual

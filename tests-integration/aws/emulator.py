@@ -12,13 +12,13 @@ from moto.moto_api._internal.models import moto_api_backend
 from aws.batch_corrections.install import install
 from aws.batch_corrections.scheduler import Scheduler
 from aws.batch_hooks import BatchHooks
+from aws.fake_batch.containers import DEFAULT_LOG_GROUP
 from aws.server import Server
 from aws.set_up import SetUp
 from aws.traffic import Traffic
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Iterator
 
     from docker import DockerClient
 
@@ -75,6 +75,7 @@ class Emulator(SetUp):
         """End all jobs, empty the account, count calls from zero, and spoil nothing any more."""
         moto_api_backend.reset()
         self.traffic.reset()
+        self.batch.reset()
         self.forget()
 
     def close(self) -> None:
@@ -89,17 +90,17 @@ class Emulator(SetUp):
         """Return the lines that the last attempt of a job has printed so far."""
         job = self.client("batch").describe_jobs(jobs=[job_id])["jobs"][0]
         name = job["container"].get("logStreamName")
-        return list(self._messages("/aws/batch/job", name)) if name else []
-
-    def _messages(self, group: str, stream: str) -> Iterator[str]:
-        pages = (
-            self.client("logs")
-            .get_paginator("filter_log_events")
-            .paginate(logGroupName=group, logStreamNames=[stream])
+        if not name:
+            return []
+        group = (
+            job["container"]["logConfiguration"].get("options", {}).get("awslogs-group", DEFAULT_LOG_GROUP)
         )
-        for page in pages:
-            for event in page["events"]:
-                yield event["message"]
+        pages = self.client("logs").get_paginator("filter_log_events")
+        return [
+            event["message"]
+            for page in pages.paginate(logGroupName=group, logStreamNames=[name])
+            for event in page["events"]
+        ]
 
     def _new_client(self, service: str, **options: Any) -> Any:
         return boto3.client(

@@ -53,12 +53,14 @@ class SetUp:
     def _compute_environment(self, name: str, most_vcpus: int | None) -> str:
         kind: dict[str, Any] = {"type": "UNMANAGED"}
         if most_vcpus is not None:
-            subnets = self._client("ec2").describe_subnets()["Subnets"]
+            ec2 = self._client("ec2")
             resources = {
                 "type": "FARGATE",
                 "maxvCpus": most_vcpus,
-                "subnets": [subnet["SubnetId"] for subnet in subnets],
-                "securityGroupIds": [],
+                "subnets": [item["SubnetId"] for item in ec2.describe_subnets()["Subnets"]],
+                "securityGroupIds": [
+                    item["GroupId"] for item in ec2.describe_security_groups()["SecurityGroups"]
+                ],
             }
             kind = {"type": "MANAGED", "computeResources": resources}
         answer = self._client("batch").create_compute_environment(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import closing, suppress
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from docker.errors import APIError, ImageNotFound, NotFound
@@ -22,7 +24,7 @@ from aws.fake_batch.lifecycle import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from docker import DockerClient
     from docker.models.containers import Container
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 _MEBIBYTE = 1 << 20
 _SHARES_OF_A_VCPU = 1024
+_KILLED = 137
 
 
 class ContainerRun:
@@ -59,6 +62,7 @@ class ContainerRun:
         self._verdict: Outcome | None = None
         self._signal = ""
         self._timers: list[threading.Timer] = []
+        self._created_at = time.monotonic()
 
     def run(
         self, on_start: Callable[[], None], on_line: Callable[[Line], None], timeout_seconds: float | None
@@ -76,7 +80,8 @@ class ContainerRun:
                 return Outcome(NOT_STARTED, reason=_short(f"{prefix}{error.explanation}"))
             on_start()
             self._has_started(container, timeout_seconds)
-            self._follow(container, on_line)
+            for line in lines(_frames(container)):
+                on_line(line)
             return self._outcome(container)
         finally:
             self._has_ended()
@@ -149,21 +154,38 @@ class ContainerRun:
         for timer in timers:
             timer.cancel()
 
-    def _follow(self, container: Container, on_line: Callable[[Line], None]) -> None:
-        with closing(container.logs(stream=True, follow=True, timestamps=True)) as frames:
-            for line in lines(frames):
-                on_line(line)
-
     def _outcome(self, container: Container) -> Outcome:
-        container.wait()
         container.reload()
         state: dict[str, Any] = container.attrs["State"]
         exit_code = int(state["ExitCode"])
         if self._verdict is not None:
             is_lost = not self._verdict.is_final
             return self._verdict if is_lost else self._verdict._replace(exit_code=exit_code)
-        reason = OUT_OF_MEMORY if state["OOMKilled"] and exit_code else None
+        reason = OUT_OF_MEMORY if exit_code and self._ran_out_of_memory(container, state) else None
         return Outcome(EXITED, exit_code, reason)
+
+    def _ran_out_of_memory(self, container: Container, state: Mapping[str, Any]) -> bool:
+        if state["OOMKilled"] or state["ExitCode"] != _KILLED:
+            return bool(state["OOMKilled"])
+        # The engine learns of it now and then after the end, and tells it as an event only.
+        asked = {"container": container.id, "event": "oom"}
+        until = int(time.time()) + 1
+        since = until - int(time.monotonic() - self._created_at) - 2
+        with closing(self._engine.events(since=since, until=until, filters=asked, decode=True)) as events:
+            return any(True for _ in events)
+
+
+def _frames(container: Container) -> Iterator[bytes]:
+    """Return what a container prints while it runs, and after its end what was missed."""
+    seen = 0
+    with closing(container.logs(stream=True, follow=True, timestamps=True)) as frames:
+        for frame in frames:
+            seen += 1
+            yield frame
+    container.wait()
+    # The engine stops to follow, now and then, before it has sent the last line.
+    with closing(container.logs(stream=True, timestamps=True)) as frames:
+        yield from islice(frames, seen, None)
 
 
 def _mounts(container: Mapping[str, Any]) -> list[Mount]:

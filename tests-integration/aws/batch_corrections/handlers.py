@@ -84,8 +84,12 @@ class Handlers:
             self._scheduler.stop(job, request["reason"], is_terminated=is_terminated)
 
     def _known(self) -> dict[str, Job]:
-        scheduler = self._scheduler
-        return {job_id: job for job_id, job in scheduler.jobs.items() if job_id not in scheduler.forgotten}
+        forgotten = self._scheduler.forgotten
+        return {
+            job_id: job
+            for job_id, job in self._scheduler.jobs.items()
+            if not {job_id, job_id.partition(":")[0]} & forgotten
+        }
 
 
 def _queue(backend: BatchBackend, name: str) -> dict[str, Any]:

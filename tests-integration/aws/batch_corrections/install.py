@@ -100,7 +100,7 @@ def find_streams_as_documented(patch: pytest.MonkeyPatch) -> None:
         limit: int | None,
         token: str | None,
         pattern: str,
-        interleaved: bool,  # noqa: FBT001 - moto's, and ignored, as the service does
+        interleaved: bool,  # noqa: ARG001, FBT001 - moto's, and ignored, as the service does
     ) -> Any:
         if len(streams) > _MOST_STREAMS:
             raise InvalidParameterException(

@@ -119,8 +119,9 @@ class Scheduler:
     def release(self) -> None:
         """Start jobs again."""
         with self.lock:
-            for job_id in self._stuck:
-                self.jobs[job_id].status_reason = None
+            for job in map(self.jobs.__getitem__, self._stuck):
+                if job.status == "RUNNABLE":
+                    job.status_reason = None
             self._held_queues.clear()
             self._stuck.clear()
             self._are_all_held = False
@@ -129,8 +130,12 @@ class Scheduler:
     def get_stuck(self, job_id: str, reason: str) -> None:
         """Leave a runnable job where it is, with *reason* as its status reason."""
         with self.lock:
+            job = self.jobs[job_id]
+            assert job.status == "RUNNABLE", (
+                f"{job.name} is {job.status}; hold jobs before one is to get stuck"
+            )
             self._stuck.add(job_id)
-            self.jobs[job_id].status_reason = reason
+            job.status_reason = reason
 
     def clear(self) -> None:
         """End what runs, wait for that, and know no job any more."""

@@ -28,11 +28,10 @@ TOO_MANY_VCPUS = (
     "MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE - CE(s) associated with the job queue cannot meet the CPU "
     "requirement of the job"
 )
-
-
-def host_terminated(instance_id: str) -> str:
-    """Return what the status reason says when a host went away under a job."""
-    return f"Host EC2 (instance {instance_id}) terminated."
+HOST_TERMINATED = "Host EC2 (instance i-0abc1234def567890) terminated."
+"""What is said of an attempt whose host went away on EC2, with the host's id."""
+SPOT_TASK_INTERRUPTED = "Your Spot Task was interrupted."
+"""Likewise on Fargate."""
 
 
 class Outcome(NamedTuple):

@@ -11,7 +11,14 @@ from magnus.definition.options import build_options, option_values
 from magnus.definition.placeholders import NodeOptions
 from magnus.domain.capabilities import Feature, ServiceKind
 from magnus.engine.context import RunContext, Services
-from magnus.engine.integration import Finding, features_of, judge_features, judge_pair, refusals
+from magnus.engine.integration import (
+    Finding,
+    features_of,
+    judge_features,
+    judge_files_in_inert_catalog,
+    judge_pair,
+    refusals,
+)
 from magnus.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -71,6 +78,8 @@ class Setup:
             capabilities = service.adapter.capabilities(service.options)
             options = (self.executor.options, service.options)
             verdict = judge_pair(executor, capabilities, kind, self.rule(kind), options)
+            if kind is ServiceKind.CATALOG and graph is not None:
+                verdict = judge_files_in_inert_catalog(executor, capabilities, graph) or verdict
             findings.append(Finding(self.executor.type, kind, service.type, verdict))
         if graph is not None:
             findings += judge_features(self.executor.type, executor, graph)

@@ -203,6 +203,52 @@ class EnvironmentVariables(Integration):
         )
 
 
+class AwsService(Integration):
+    """`s3` and `aws-secrets-manager`: reached over the network, with the credentials in this process's environment."""
+
+    def validate(self, executor_options: LocalContainerOptions, service_options: Any) -> Verdict:
+        """See what its address means inside, and whether there are credentials to hand over."""
+        if executor_options.run_in_local:
+            return _LOCAL
+        if (
+            verdict := _judge_server(executor_options, _aws_address(service_options))
+        ).judgement is Judgement.ERROR:
+            return verdict
+        if _AWS_KEY in os.environ:
+            return Verdict(
+                Judgement.OK, f"reached over the network; the variables {_AWS_PREFIX}* are handed over unseen"
+            )
+        return Verdict(
+            Judgement.UNKNOWN,
+            "in a container there is no file with AWS credentials, and none are in the environment to be handed over",
+            f"set {_AWS_KEY} and what belongs to it (`aws configure export-credentials --format env` prints them)",
+        )
+
+    def configure_for_traversal(
+        self, executor_options: LocalContainerOptions, service_options: Any
+    ) -> ComputeNeeds:
+        """Hand over the credentials, and say which server must answer."""
+        variables = {name: value for name, value in os.environ.items() if name.startswith(_AWS_PREFIX)}
+        endpoints = _endpoints(executor_options, service_options.endpoint_url or "")
+        return ComputeNeeds(private_environment=variables, endpoints=endpoints)
+
+    def configure_for_execution(self, executor_options: LocalContainerOptions, service_options: Any) -> Any:
+        """Call the server as it is called inside."""
+        if not service_options.endpoint_url:
+            return service_options
+        url = _url_inside(executor_options, service_options.endpoint_url)
+        return dataclasses.replace(service_options, endpoint_url=url)
+
+
+_AWS_PREFIX = "AWS_"
+_AWS_KEY = "AWS_ACCESS_KEY_ID"
+
+
+def _aws_address(service_options: Any) -> str:
+    """Return the address that is called; that of AWS itself where the options name none."""
+    return service_options.endpoint_url or "https://amazonaws.com"
+
+
 _LOCAL = Verdict(Judgement.OK, "steps run on this machine (run_in_local)")
 
 

@@ -168,6 +168,23 @@ def judge_features(name: str, executor: ExecutorCapabilities, graph: Graph) -> l
     return findings
 
 
+def judge_files_in_inert_catalog(
+    executor: ExecutorCapabilities, catalog: ServiceCapabilities, graph: Graph
+) -> Verdict | None:
+    """Judge a catalog that keeps nothing by what *graph* hands over through it; None if that does no harm.
+
+    Where steps share a folder, a file is there without any catalog.
+    """
+    users = features_of(graph).get(Feature.CATALOG, [])
+    if not users or not catalog.inert or executor.shares_working_folder or not executor.runs_tasks:
+        return None
+    return Verdict(
+        Judgement.ERROR,
+        f"it keeps nothing, steps share no folder, and files are handed over by {', '.join(users[:3])}",
+        "choose a catalog that keeps files, or take `catalog` out of the steps",
+    )
+
+
 def refusals(findings: Sequence[Finding], *, strict: bool) -> list[Finding]:
     """Return what must stop the run: errors, and with *strict* whatever could not be judged."""
     fatal = {Judgement.ERROR, Judgement.UNKNOWN} if strict else {Judgement.ERROR}
