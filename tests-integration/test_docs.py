@@ -18,6 +18,7 @@ from magnus.cli.app import COMMANDS
 ROOT = Path(__file__).parents[1]
 HOMES = {
     "local": "magnus-executor-local",
+    "local-aws-batch": "magnus-executor-awsbatch",
     "local-container": "magnus-executor-container",
     "mocked": "magnus-executor-local",
     "buffered": "magnus-core",
