@@ -28,6 +28,9 @@ NO_HANDOVER = (
     "the run log 's3'"
 )
 
+_OF_THE_RUN = ("region", "endpoint_url", "poll_interval", "on_interrupt", "handover", "enable_parallel")
+"""Options that a run has once: a step that overrides one would not get what it asks for."""
+
 _ROOM_FOR_COMMAND = 1024
 """Bytes for the run's id, the handover's address and the name of the job, which are not known before the run."""
 
@@ -51,6 +54,11 @@ def judge_graph(
         if node.task is not None:
             name = ".".join((*path, node.name))
             own = options_of(node)
+            for option in _OF_THE_RUN:
+                if getattr(own, option) != getattr(options, option):
+                    objections.append(
+                        _error(option, "it holds for a run as a whole; set it in the configuration", name)
+                    )
             try:
                 resources = resources_of(node, own, options)
             except DoesNotFitError as error:
