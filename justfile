@@ -30,7 +30,7 @@ typecheck *names=packages:
     set -euo pipefail
     for name in {{ names }}; do
         echo "mypy: $name"
-        MYPYPATH="packages/$name/src:packages/$name" uv run --no-sync mypy --explicit-package-bases \
+        MYPYPATH="packages/$name/src:packages/$name/tests/support:packages/$name" uv run --no-sync mypy --explicit-package-bases \
             "packages/$name/src" "packages/$name/tests"
     done
 

@@ -332,7 +332,7 @@ class TestFailures:
         end = self.run(account, project, shell("true", retry=3), docker_image="no-such-image:1")
         log, _ = end()
         assert self.message(log).startswith("the container could not be started: CannotPullContainerError")
-        assert "not-started: tried again 1 times" in self.message(log)
+        assert "not-started: tried again once" in self.message(log)
         assert len(names_submitted(account)) == 2
 
     def test_a_step_that_needs_too_much_memory_fails_by_its_own_fault(

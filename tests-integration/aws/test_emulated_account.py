@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError
-
-from aws.fake_batch.lifecycle import TOO_MANY_VCPUS
+from fake_batch.lifecycle import TOO_MANY_VCPUS
 
 if TYPE_CHECKING:
     from containers.base_image import BaseImage
@@ -224,6 +224,11 @@ with socket.socket() as probe:
 """
     folder = Path(__file__).parents[1]
     done = subprocess.run(
-        [sys.executable, "-c", script], cwd=folder, capture_output=True, text=True, check=False
+        [sys.executable, "-c", script],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -6,8 +6,9 @@ without a network, and reads without knowing the vendor.
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import boto3
 from botocore.config import Config
@@ -47,6 +48,10 @@ _EXPIRED = frozenset(
     }
 )
 _SERVER_ERROR = 500
+_PAUSES = (0.5, 1.0, 2.0, 4.0)
+"""Seconds between the tries of a call to Batch that may be repeated."""
+
+_T = TypeVar("_T")
 _SECONDS_TO_CONNECT = 10
 _SECONDS_TO_READ = 60
 
@@ -134,10 +139,16 @@ class Batch:
     """AWS Batch, and the log groups that its jobs write to. For one thread."""
 
     def __init__(
-        self, region: str = "", endpoint_url: str = "", *, connect: Callable[[str, str, str], Any] = connect
+        self,
+        region: str = "",
+        endpoint_url: str = "",
+        *,
+        connect: Callable[[str, str, str], Any] = connect,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """Connect when something is first asked."""
         self._connect = connect
+        self._sleep = sleep
         self._place = (region, endpoint_url)
         self._clients: dict[str, Any] = {}
 
@@ -175,27 +186,31 @@ class Batch:
 
     def find(self, queue: str, name: str) -> list[FoundJob]:
         """Return the jobs of that name in a queue, whatever their status, newest first."""
-        found: list[dict[str, Any]] = []
-        with _translated("ListJobs"):
+
+        def ask() -> list[dict[str, Any]]:
             pages = self._client("batch").get_paginator("list_jobs")
-            for page in pages.paginate(jobQueue=queue, filters=[{"name": "JOB_NAME", "values": [name]}]):
-                found += [job for job in page["jobSummaryList"] if job["jobName"] == name]
+            asked = pages.paginate(jobQueue=queue, filters=[{"name": "JOB_NAME", "values": [name]}])
+            return [job for page in asked for job in page["jobSummaryList"] if job["jobName"] == name]
+
+        found = self._repeated("ListJobs", ask)
         found.sort(key=lambda job: job.get("createdAt", 0), reverse=True)
         return [FoundJob(job["jobId"], job.get("status", "")) for job in found]
 
     def terminate(self, job_id: str, reason: str) -> None:
         """Ask for the end of a job, wherever it stands; of an array with all its children."""
-        with _translated("TerminateJob"):
-            self._client("batch").terminate_job(jobId=job_id, reason=reason)
+        self._repeated(
+            "TerminateJob", lambda: self._client("batch").terminate_job(jobId=job_id, reason=reason)
+        )
 
     def job_definition(self, name: str) -> JobDefinition | None:
         """Return the active definition that *name* (a name, name:revision, or ARN) means; None if there is none."""
         is_exact = name.startswith("arn:") or ":" in name
-        wanted = {"jobDefinitions": [name]} if is_exact else {"jobDefinitionName": name}
-        with _translated("DescribeJobDefinitions"):
-            found = self._client("batch").describe_job_definitions(status="ACTIVE", **wanted)[
-                "jobDefinitions"
-            ]
+        wanted: dict[str, Any] = {"jobDefinitions": [name]} if is_exact else {"jobDefinitionName": name}
+        answer = self._repeated(
+            "DescribeJobDefinitions",
+            lambda: self._client("batch").describe_job_definitions(status="ACTIVE", **wanted),
+        )
+        found = answer["jobDefinitions"]
         if not found:
             return None
         newest = max(found, key=lambda definition: definition["revision"])
@@ -206,41 +221,69 @@ class Batch:
         )
 
     def register(self, request: Mapping[str, Any]) -> str:
-        """Register a job definition and return its ARN."""
-        with _translated("RegisterJobDefinition"):
-            arn: str = self._client("batch").register_job_definition(**request)["jobDefinitionArn"]
-        return arn
+        """Register a job definition and return its ARN; where no answer came, the one that is there by then.
+
+        Raises:
+            ServiceError: Batch refused it.
+        """
+
+        def ask() -> str:
+            try:
+                arn: str = self._client("batch").register_job_definition(**request)["jobDefinitionArn"]
+            except BotoCoreError:
+                if (found := self.job_definition(request["jobDefinitionName"])) is None:
+                    raise
+                return found.arn  # the answer had been lost
+            return arn
+
+        return self._repeated("RegisterJobDefinition", ask)
 
     def queues(self, names: Sequence[str]) -> list[Queue]:
         """Return the queues called *names*, by name or ARN, as far as there are such."""
         client = self._client("batch")
-        with _translated("DescribeJobQueues"):
-            found = client.describe_job_queues(jobQueues=list(names))["jobQueues"]
+        answer = self._repeated(
+            "DescribeJobQueues", lambda: client.describe_job_queues(jobQueues=list(names))
+        )
+        found = answer["jobQueues"]
         arns = {
             each["computeEnvironment"] for queue in found for each in queue.get("computeEnvironmentOrder", ())
         }
         environments: dict[str, dict[str, Any]] = {}
         if arns:
-            with _translated("DescribeComputeEnvironments"):
-                answer = client.describe_compute_environments(computeEnvironments=sorted(arns))
+            answer = self._repeated(
+                "DescribeComputeEnvironments",
+                lambda: client.describe_compute_environments(computeEnvironments=sorted(arns)),
+            )
             for each in answer["computeEnvironments"]:
                 environments[each["computeEnvironmentArn"]] = environments[each["computeEnvironmentName"]] = (
                     each
                 )
         return [_queue(queue, environments) for queue in found]
 
+    def _repeated(self, call: str, ask: Callable[[], _T]) -> _T:
+        """Ask what may be asked twice, again after a pause where AWS was too busy or its answer did not come."""
+        for pause in _PAUSES:
+            try:
+                with _translated(call):
+                    return ask()
+            except (ThrottledError, UnansweredError):
+                self._sleep(pause)
+        with _translated(call):
+            return ask()
+
     def log_events(self, group: str, streams: Sequence[str], since: int) -> Iterator[LogEvent]:
-        """Yield the lines of up to `MOST_DESCRIBED` streams from *since* (milliseconds) on; streams not yet there have none."""
+        """Yield the lines of up to `MOST_DESCRIBED` streams from *since* (milliseconds) on.
+
+        Raises:
+            MissingError: One of the streams, or the group, is not there.
+        """
         client = self._client("logs")
         token: dict[str, str] = {}
         while True:
-            try:
-                with _translated("FilterLogEvents"):
-                    page = client.filter_log_events(
-                        logGroupName=group, logStreamNames=list(streams), startTime=since, **token
-                    )
-            except MissingError:
-                return
+            with _translated("FilterLogEvents"):
+                page = client.filter_log_events(
+                    logGroupName=group, logStreamNames=list(streams), startTime=since, **token
+                )
             for event in page["events"]:
                 yield LogEvent(event["logStreamName"], event["eventId"], event["timestamp"], event["message"])
             if not page.get("nextToken"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 from magnus.domain.capabilities import ExecutorCapabilities, Placement
@@ -13,6 +12,7 @@ from magnus.domain.run_log import CodeIdentity, Status
 from magnus.errors import ConfigurationError, ServiceError
 from magnus.ports.executor import InteractiveExecutor
 from magnus_executor_awsbatch import failures, judging
+from magnus_executor_awsbatch.clock import Clock
 from magnus_executor_awsbatch.config import AwsBatchOptions
 from magnus_executor_awsbatch.errors import ThrottledError
 from magnus_executor_awsbatch.failures import FailureClass
@@ -39,6 +39,8 @@ _SECONDS_TO_STOP = 8.0
 _SECONDS_BETWEEN_STOPS = 0.5
 _TASK_TYPES = frozenset({"python", "python-lambda", "shell", "notebook"})
 _ENDED = frozenset({"SUCCEEDED", "FAILED"})
+_STARTED = frozenset({"STARTING", "RUNNING"})
+_LONGEST_REASON = 1024
 
 
 class AwsBatchExecutor(InteractiveExecutor):
@@ -46,9 +48,23 @@ class AwsBatchExecutor(InteractiveExecutor):
 
     Options = AwsBatchOptions
 
-    def __init__(self, options: AwsBatchOptions | None = None) -> None:
-        """Speak to nobody yet."""
+    def __init__(
+        self,
+        options: AwsBatchOptions | None = None,
+        *,
+        connect: Callable[[str, str, str], Any] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        """Speak to nobody yet.
+
+        Args:
+            options: As configured.
+            connect: Returns the vendor's client of a service, by its name, region and address; by default the real one.
+            clock: Tells the time; by default that of the machine.
+        """
         super().__init__(options)
+        self._connect = connect
+        self._clock = clock or Clock()
         self._batch_in_use: Batch | None = None
         self._needs: Sequence[ComputeNeeds] = ()
         self._handover: Handover | None = None
@@ -124,15 +140,25 @@ class AwsBatchExecutor(InteractiveExecutor):
     def _batch(self) -> Batch:
         if self._batch_in_use is None:
             # The vendor's library takes longer to import than all of magnus.
-            from magnus_executor_awsbatch.client import Batch
+            from magnus_executor_awsbatch import client
 
-            self._batch_in_use = Batch(self.options.region, self.options.endpoint_url)
+            self._batch_in_use = client.Batch(
+                self.options.region,
+                self.options.endpoint_url,
+                connect=self._connect or client.connect,
+                sleep=self._clock.sleep,
+            )
         return self._batch_in_use
 
     def _bucket(self, address: str) -> Bucket:
-        from magnus_executor_awsbatch.client import Bucket
+        from magnus_executor_awsbatch import client
 
-        return Bucket(address, self.options.region, self.options.endpoint_url)
+        return client.Bucket(
+            address,
+            self.options.region,
+            self.options.endpoint_url,
+            connect=self._connect or client.connect,
+        )
 
     def _handover_of(self, run_id: str, needs: Sequence[ComputeNeeds]) -> Handover:
         from magnus_executor_awsbatch.handover import Handover
@@ -170,9 +196,9 @@ class AwsBatchExecutor(InteractiveExecutor):
             raise RuntimeError(message)
         if self._submitter is None:
             self._handover = self._handover_of(run_id, self._needs)
-            self._submitter = Submitter(self._batch, self._handover, self._needs)
+            self._submitter = Submitter(self._batch, self._handover, self._needs, self._clock)
             patience = 2 * self.options.poll_interval
-            self._watcher = Watcher(self._batch, self._log_group, self._pace, patience)
+            self._watcher = Watcher(self._batch, self._log_group, self._pace, patience, self._clock)
         return self._submitter, self._definitions
 
     def _log_group(self, underway: Underway) -> str:
@@ -203,6 +229,8 @@ class AwsBatchExecutor(InteractiveExecutor):
     def trigger_jobs(self, jobs: Sequence[Job], run_here: StepRunner) -> list[Status]:
         """Submit *jobs* as one array; those that were asked for before are left out of it."""
         self._run_here = run_here
+        # One that cannot be submitted has an end like any other.
+        known = [self._known.get(job.identity, Status.TRIGGERED) for job in jobs]
         new = []
         for job in jobs:
             if job.identity in self._found:
@@ -212,13 +240,14 @@ class AwsBatchExecutor(InteractiveExecutor):
             self._known.setdefault(job.identity, Status.TRIGGERED)
         for start in range(0, len(new), LARGEST_ARRAY):
             self._start(new[start : start + LARGEST_ARRAY])
-        return [self._known[job.identity] for job in jobs]
+        return known
 
     def _start(self, jobs: Sequence[Job]) -> None:
         try:
             batch_job = self._make(jobs)
         except ServiceError as error:
             for job in jobs:
+                self._known[job.identity] = Status.FAIL
                 self._ends.append(_final_end(job, str(error), "submission"))
             return
         self._add(batch_job)
@@ -242,54 +271,62 @@ class AwsBatchExecutor(InteractiveExecutor):
         for underway in batch_job.members.values():
             self._underway[underway.job.identity] = underway
         if not self._next_look:
-            self._next_look = time.monotonic() + self._pace.next_pause()
+            self._next_look = self._clock.monotonic() + self._pace.next_pause()
         if not batch_job.id:
             self._submit(batch_job)
 
     def _submit(self, batch_job: BatchJob) -> None:
         """Submit it now, or have it submitted later."""
         job = next(iter(batch_job.members.values())).job
+        if batch_job not in self._waiting:
+            self._waiting.append(batch_job)
         try:
             self._open(job.run_id)[0].submit(batch_job)
         except ThrottledError as error:
-            if batch_job.tries > job.options.budget(FailureClass.THROTTLED):
-                self._end_all(batch_job, failures.throttled(str(error)))
+            if batch_job.tries <= job.options.budget(FailureClass.THROTTLED):
+                self._lent.tell(f"{batch_job.intent.members[0].step_name}: {error}; trying again")
                 return
-            self._lent.tell(f"{batch_job.intent.members[0].step_name}: {error}; trying again")
-            if batch_job not in self._waiting:
-                self._waiting.append(batch_job)
-            return
+            self._end_all(batch_job, self._not_submitted(batch_job, failures.throttled(str(error))))
         except ServiceError as error:
-            self._end_all(batch_job, failures.Cause(str(error), failure="submission", may_mend=False))
-        if batch_job in self._waiting:
-            self._waiting.remove(batch_job)
+            refused = failures.Cause(str(error), failure="submission", may_mend=False)
+            self._end_all(batch_job, self._not_submitted(batch_job, refused))
+        else:
+            if not batch_job.id:
+                return  # it is still being looked for
+        self._waiting.remove(batch_job)
+
+    def _not_submitted(self, batch_job: BatchJob, cause: Cause) -> Cause:
+        """Return *cause*, unless the job may have been submitted all the same."""
+        if batch_job.asked_at is None:
+            return cause
+        return failures.lost(f"nobody knows whether it was submitted: {cause.message}")
 
     def _follow(self, job: Job, run_here: StepRunner) -> None:
         batch_job, index = self._found.pop(job.identity)
         submitter, _ = self._open(job.run_id)
         self._underway[job.identity] = submitter.again(job, run_here, batch_job, index)
         if not self._next_look:
-            self._next_look = time.monotonic()
+            self._next_look = self._clock.monotonic()
 
     def wait_for_jobs(self, timeout_seconds: float | None) -> list[JobEnd]:
         """See the port."""
-        until = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+        until = None if timeout_seconds is None else self._clock.monotonic() + timeout_seconds
         while self._underway or self._ends:
             if self._ends:
                 ends, self._ends = self._ends, []
                 return ends
-            now = time.monotonic()
+            now = self._clock.monotonic()
             if until is not None and now >= until:
                 return []
             for batch_job in [each for each in self._waiting if each.due <= now]:
                 self._submit(batch_job)
             if now >= self._next_look:
                 self._look()
-                self._next_look = time.monotonic() + self._pace.next_pause()
+                self._next_look = self._clock.monotonic() + self._pace.next_pause()
             moments = [self._next_look, *(each.due for each in self._waiting)]
             moments += [] if until is None else [until]
             if not self._ends:
-                time.sleep(max(0.0, min(moments) - time.monotonic()))
+                self._clock.sleep(max(0.0, min(moments) - self._clock.monotonic()))
         return []
 
     def _look(self) -> None:
@@ -305,10 +342,8 @@ class AwsBatchExecutor(InteractiveExecutor):
     def _conclude(self, underway: Underway, cause: Cause | None) -> None:
         """A job has ended: hand on how, or try it again."""
         job = underway.job
-        if underway.remote.has_answer and self._handover is not None:
-            answer = self._handover.answer(underway.batch_job.intent.name, underway.index)
-            if answer is not None:
-                underway.remote.take_answer(answer)
+        if underway.remote.has_answer:
+            self._take_answer(underway)
         if cause is None and not underway.remote.has_begun and not self._lent.is_recorded(job):
             cause = failures.did_nothing(underway.remote.last_words)
         if cause is None:
@@ -324,17 +359,33 @@ class AwsBatchExecutor(InteractiveExecutor):
                 message = _with_budget(cause, underway)
                 self._end(underway, _final_end(job, message, cause.failure_class, cause.exit_code))
 
+    def _take_answer(self, underway: Underway) -> None:
+        if self._handover is None:
+            return
+        try:
+            answer = self._handover.answer(underway.batch_job.intent.name, underway.index)
+        except ServiceError as error:
+            # Without it, later steps hide less of what they print; that is no failure of this one.
+            self._lent.tell(f"{underway.job.step_name}: the secrets that it learned cannot be read: {error}")
+            return
+        if answer is not None:
+            underway.remote.take_answer(answer)
+
     def _end_job_in_batch(self, underway: Underway, cause: Cause) -> None:
         """Make sure that a job which is given up, or tried again, does not run all the same."""
         batch_job = underway.batch_job
-        # What can never start is an array as a whole; of what is lost, siblings may be doing well.
-        target = batch_job.id if cause.failure_class is FailureClass.UNSCHEDULABLE else underway.id
-        if underway.ended_at is None and target not in batch_job.given_up:
-            batch_job.given_up.add(target)
-            try:
-                self._batch.terminate(target, f"given up by magnus: {cause.message}"[:1024])
-            except ServiceError as error:
-                self._lent.tell(f"{underway.job.step_name}: its job could not be ended: {error}")
+        if underway.ended_at is not None or batch_job.id in batch_job.given_up:
+            return
+        # What can never start is an array as a whole, unless some children have started.
+        is_whole = cause.failure_class is FailureClass.UNSCHEDULABLE and not any(
+            _has_started(each) for each in batch_job.members.values()
+        )
+        target = batch_job.id if is_whole else underway.id
+        batch_job.given_up.add(target)
+        try:
+            self._batch.terminate(target, f"given up by magnus: {cause.message}"[:_LONGEST_REASON])
+        except ServiceError as error:
+            self._lent.tell(f"{underway.job.step_name}: its job could not be ended: {error}")
 
     def _try_again(self, underway: Underway, cause: Cause) -> bool:
         """Submit a job once more, if the budget for the cause allows it; return whether it does."""
@@ -365,9 +416,13 @@ class AwsBatchExecutor(InteractiveExecutor):
         return True
 
     def _end_all(self, batch_job: BatchJob, cause: Cause) -> None:
-        name = cause.failure_class or cause.failure
+        if cause.failure_class is FailureClass.THROTTLED:
+            tries = {FailureClass.THROTTLED: batch_job.tries - 1}
+            for underway in batch_job.members.values():
+                underway.spent |= tries
         for underway in list(batch_job.members.values()):
-            self._end(underway, _final_end(underway.job, cause.message, name))
+            message, failure = _with_budget(cause, underway), cause.failure_class or cause.failure
+            self._end(underway, _final_end(underway.job, message, failure))
 
     def _end(self, underway: Underway, end: JobEnd) -> None:
         self._underway.pop(underway.job.identity, None)
@@ -393,25 +448,65 @@ class AwsBatchExecutor(InteractiveExecutor):
 
     def stop_jobs(self) -> None:
         """Terminate every job of this run, and wait a little for their ends."""
-        left = {each.batch_job.id: each.batch_job for each in self._underway.values() if each.batch_job.id}
-        for job_id in left:
-            try:
-                self._batch.terminate(job_id, "the run was interrupted")
-            except ServiceError as error:
-                self._lent.tell(f"the job {job_id} could not be ended: {error}")
-        until = time.monotonic() + _SECONDS_TO_STOP
-        while left and time.monotonic() < until:
-            left = {job_id: left[job_id] for job_id in self._not_ended(list(left))}
+        running = list({each.batch_job: None for each in self._underway.values()})
+        running += list({batch_job: None for batch_job, _ in self._found.values() if not batch_job.members})
+        left = [each for each in running if each.id or each.asked_at is not None]
+        until = self._clock.monotonic() + _SECONDS_TO_STOP
+        while left:
+            for batch_job in left:
+                self._stop(batch_job)
+            ids = self._not_ended([each.id for each in left if each.id])
+            left = [each for each in left if each.id in ids or not each.id]
+            if self._clock.monotonic() >= until:
+                break
             if left:
-                time.sleep(_SECONDS_BETWEEN_STOPS)
-        for underway in list(self._underway.values()):
-            self._forget(underway)
+                self._clock.sleep(_SECONDS_BETWEEN_STOPS)
+        self._let_go(running)
+
+    def _stop(self, batch_job: BatchJob) -> None:
+        """Ask for the end of a job, once it is known which it is."""
+        try:
+            if not batch_job.id and self._submitter is not None:
+                batch_job.id = self._submitter.find(batch_job)
+            if batch_job.id and batch_job.id not in batch_job.given_up:
+                self._batch.terminate(batch_job.id, "the run was interrupted")
+                batch_job.given_up.add(batch_job.id)
+        except ServiceError as error:
+            self._show_once(batch_job, f"its job could not be ended: {error}")
+
+    def _show_once(self, batch_job: BatchJob, text: str) -> None:
+        if text not in batch_job.told:
+            batch_job.told.add(text)
+            self._lent.tell(f"{batch_job.intent.members[0].step_name}: {text}")
+
+    def _let_go(self, stopped: Sequence[BatchJob]) -> None:
+        """Forget the jobs of this run; what may still run stays in the handover, where `reap` finds it."""
+        for underway in self._underway.values():
+            underway.remote.close()
         self._underway.clear()
         self._waiting.clear()
+        self._found.clear()
+        at_large = [
+            each
+            for each in stopped
+            if each.id not in each.given_up and (each.id or each.asked_at is not None)
+        ]
+        for batch_job in at_large:
+            run_it = f"{batch_job.intent.name} in the queue '{batch_job.intent.queue}'"
+            self._show_once(batch_job, f"the job {run_it} may still run; `magnus runs reap` ends it")
+        if self._handover is None:
+            return
+        try:
+            if not at_large:
+                self._handover.forget_all()
+        except ServiceError as error:
+            self._lent.tell(f"the handover of the run could not be removed: {error}")
 
     def _not_ended(self, job_ids: Sequence[str]) -> list[str]:
         from magnus_executor_awsbatch.client import MOST_DESCRIBED
 
+        if not job_ids:
+            return []
         try:
             states = self._batch.describe(job_ids[:MOST_DESCRIBED])
         except ServiceError:
@@ -440,27 +535,27 @@ class AwsBatchExecutor(InteractiveExecutor):
         return told
 
     def close(self) -> None:
-        """Clear the handover of jobs that had ended, and were recorded, before this traversal attached to them."""
-        unasked = {
-            each.id: each.intent.name for each in self._adopted if not each.members and not each.was_followed
-        }
-        if not unasked or self._handover is None:
+        """Leave nothing in the handover but what belongs to jobs that go on without this traversal."""
+        if self._handover is None or self._underway:
             return
+        # What had ended, and was recorded, before this traversal attached to it was never asked for.
+        unasked = [each for each in self._adopted if not each.was_followed]
         try:
-            left = self._not_ended(list(unasked))
-            self._handover.forget([name for job_id, name in unasked.items() if job_id not in left])
+            if self._not_ended([each.id for each in unasked]):
+                return
+            self._handover.forget_all()
         except ServiceError as error:
-            self._lent.tell(f"the handover of jobs that had ended could not be removed: {error}")
+            self._lent.tell(f"the handover of the run could not be removed: {error}")
 
     def _forget_name(self, run_id: str, name: str) -> None:
         self._handover_of(run_id, self._needs).forget([name])
 
     def reap(self, run_id: str, needs: Callable[[], Sequence[ComputeNeeds]]) -> list[str]:
         """Terminate the jobs that a killed or detached traversal of *run_id* has left, and clear their handover."""
-        address = judging.handover_of(self.options, needs())
-        if not address:
+        known = () if self.options.handover else needs()
+        if not judging.handover_of(self.options, known):
             return []
-        handover = self._handover_of(run_id, needs())
+        handover = self._handover_of(run_id, known)
         told = []
         intents = handover.intents()
         for intent in intents:
@@ -500,13 +595,21 @@ def _final_end(job: Job, message: str, failure: str, exit_code: int | None = Non
     return JobEnd(job, Status.FAIL, message, exit_code, failure, retryable=False)
 
 
+def _has_started(underway: Underway) -> bool:
+    return underway.state is not None and underway.state.status in _STARTED
+
+
 def _with_budget(cause: Cause, underway: Underway) -> str:
     """Say which budget is spent, beside the cause."""
     failure_class = cause.failure_class
     if failure_class is None:
         return cause.message
-    budget = underway.job.options.budget(failure_class)
-    if not budget or not cause.may_mend:
+    if not cause.may_mend:
         return f"{cause.message} ({failure_class}: not tried again)"
-    where = " on each queue" if failure_class is FailureClass.HOST_RECLAIMED else ""
-    return f"{cause.message} ({failure_class}: tried again {budget} times{where}, as `budgets` allows)"
+    if failure_class is FailureClass.HOST_RECLAIMED:
+        times = underway.job.options.budget(failure_class)
+        where = " on each queue" if len(underway.job.options.queues) > 1 else ""
+    else:
+        times, where = underway.spent.get(failure_class, 0), ""
+    again = {0: "not tried again", 1: "tried again once"}.get(times, f"tried again {times} times")
+    return f"{cause.message} ({failure_class}: {again}{where}; see `budgets`)"

@@ -28,6 +28,8 @@ class BatchApi:
         """Answer for the jobs of *simulation*, which go to the queues of *registry*."""
         self.forgotten: dict[str, float] = {}
         """From when on a job is not known any more, by its id."""
+        self.listed_after = 0.0
+        """How many seconds after its submission a job is listed."""
         self._now = now
         self._simulation = simulation
         self._registry = registry
@@ -53,7 +55,9 @@ class BatchApi:
     def list(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Answer `ListJobs`."""
         queue = self._registry.queue(request["jobQueue"])["jobQueueArn"] if request.get("jobQueue") else None
-        known = [job for job in self._simulation.jobs.values() if self._known(job.job_id)]
+        created_until = int((self._now() - self.listed_after) * 1000)
+        jobs_known = [job for job in self._simulation.jobs.values() if self._known(job.job_id)]
+        known = [job for job in jobs_known if job.created_at <= created_until]
         try:
             jobs, token = page(known, request, queue)
         except RefusedError as error:

@@ -108,6 +108,14 @@ class FakeAws:
         """Have the service know a job no more."""
         self._batch.forgotten[job_id] = self._now()
 
+    def remember(self, job_id: str) -> None:
+        """Have the service know a job again."""
+        del self._batch.forgotten[job_id]
+
+    def hide_from_lists(self, seconds: float) -> None:
+        """Have `ListJobs` tell of a job only so many seconds after it was submitted; `DescribeJobs` always does."""
+        self._batch.listed_after = seconds
+
     def throttle(self, operation: str, calls: int = 1) -> None:
         """Refuse the next calls of an operation for too many requests."""
         self.fail(operation, throttled("logs" if operation == "FilterLogEvents" else "batch"), calls)
