@@ -198,7 +198,9 @@ class Kit:
     def node(name: str = "step", timeout: float | None = None, resources: Resources | None = None) -> Node:
         """Return a task."""
         settings = TaskSettings("true", "shell")
-        return Node(name, "task", {}, next="done", task=settings, timeout_seconds=timeout, resources=resources)
+        return Node(
+            name, "task", {}, next="done", task=settings, timeout_seconds=timeout, resources=resources
+        )
 
     def job(self, name: str = "step", attempt: int = 1, timeout: float | None = None, **written: Any) -> Job:
         """Return a job of the run `run`."""

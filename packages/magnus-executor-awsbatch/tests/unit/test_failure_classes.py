@@ -161,7 +161,9 @@ class TestNotStarted:
         assert [len(job.attempts) for job in kit.jobs()] == [1, 1]
         assert kit.lent.told == [f"step: {NOT_PULLED}; submitted again to the queue 'spot'"]
 
-    @pytest.mark.parametrize(("budget", "again"), [(0, "not tried again"), (1, "tried again once"), (2, "tried again 2 times")])
+    @pytest.mark.parametrize(
+        ("budget", "again"), [(0, "not tried again"), (1, "tried again once"), (2, "tried again 2 times")]
+    )
     def test_it_fails_when_the_budget_is_spent(self, kit: Kit, budget: int, again: str) -> None:
         """With the remedy; the user's `retry` is not for that."""
         kit.aws.script("*", CannotPull())
@@ -184,7 +186,9 @@ class TestNotStarted:
 
     def test_what_magnus_refuses_is_not_tried_again(self, kit: Kit) -> None:
         """It would refuse it again; its own words are the sentence."""
-        kit.aws.in_order(Fails(exit_code=2, lines=[f"{REFUSE}here is magnus-core 2, but the run was started by 1", LAST]))
+        kit.aws.in_order(
+            Fails(exit_code=2, lines=[f"{REFUSE}here is magnus-core 2, but the run was started by 1", LAST])
+        )
         end = kit.run()
         assert end.message == (
             "here is magnus-core 2, but the run was started by 1 (not-started: not tried again)"
@@ -310,10 +314,17 @@ class TestLost:
                 10,
                 "DescribeJobs: AWS answered with an error of its own (InternalFailure): Asked for by a test",
             ),
-            ("TooManyRequestsException", 429, 30, "DescribeJobs: there are too many calls (TooManyRequestsException)"),
+            (
+                "TooManyRequestsException",
+                429,
+                30,
+                "DescribeJobs: there are too many calls (TooManyRequestsException)",
+            ),
         ],
     )
-    def test_a_status_that_cannot_be_read(self, kit: Kit, code: str, status: int, looks: int, said: str) -> None:
+    def test_a_status_that_cannot_be_read(
+        self, kit: Kit, code: str, status: int, looks: int, said: str
+    ) -> None:
         """Is not still running: after growing pauses it is given up, with the cause."""
         kit.aws.in_order(HANGS)
         kit.aws.refuse("DescribeJobs", code, status=status, calls=1000)
@@ -396,9 +407,13 @@ def test_a_job_that_cannot_be_tried_again_fails_as_it_did(kit: Kit) -> None:
 
     kit.aws.in_order(Runs(work))
     end = kit.run()
-    assert end.message.startswith("the container could not be started: CannotStartContainerError: no space left;")
+    assert end.message.startswith(
+        "the container could not be started: CannotStartContainerError: no space left;"
+    )
     assert end.message.endswith("(not-started: not tried again; see `budgets`)")
-    assert kit.lent.told[0].startswith("step: it could not be tried again: PutObject on s3://bucket/handover: access is denied")
+    assert kit.lent.told[0].startswith(
+        "step: it could not be tried again: PutObject on s3://bucket/handover: access is denied"
+    )
 
 
 class TestAnswers:

@@ -78,12 +78,17 @@ class TestTooManyCalls:
         executor.trigger_job(kit.job("slow"), kit.lent)
         executor.trigger_job(kit.job("quick"), kit.lent)
         assert [end.status for end in kit.finish(executor, 2)] == [Status.SUCCESS] * 2
-        tries = [call.at for call in kit.aws.requests if call.operation == "SubmitJob" and "slow" in str(call.request)]
+        tries = [
+            call.at
+            for call in kit.aws.requests
+            if call.operation == "SubmitJob" and "slow" in str(call.request)
+        ]
         pauses = [round(after - before) for before, after in zip(tries, tries[1:], strict=False)]
         assert pauses == [1, 2, 4]
-        assert kit.lent.told == [
-            "slow: SubmitJob: there are too many calls (TooManyRequestsException); trying again"
-        ] * 3
+        assert (
+            kit.lent.told
+            == ["slow: SubmitJob: there are too many calls (TooManyRequestsException); trying again"] * 3
+        )
 
     def test_a_job_ends_when_the_budget_is_spent(self, kit: Kit) -> None:
         """The user's `retry` is not for that; nothing is left, and others go on."""
