@@ -18,7 +18,7 @@ from magnus.domain.graph import DEFAULT_MAX_TIME_SECONDS
 from magnus.domain.jobs import Job, JobEnd
 from magnus.domain.names import ROOT_BRANCH, step_name
 from magnus.domain.run_log import BranchLog, Status, StepAttempt, StepLog
-from magnus.engine.attached import Attached
+from magnus.engine.attached import Attached, read_open
 from magnus.engine.composite import FanOut, Pending, Walk, failure_of, open_branch, record_join, root_walk
 from magnus.engine.folder_snapshot import FolderSnapshot
 from magnus.engine.interrupt import INTERRUPTED, StopRun
@@ -212,7 +212,8 @@ class Traversal:
             self._recorder.add_step_log(step)
             self._close(walk, Status.SUCCESS if node.type == "success" else Status.FAIL)
             return step.status
-        if walk.deadline is not None and self._context.clock.monotonic() > walk.deadline:
+        # What an earlier traversal has begun was in time.
+        if known is None and walk.deadline is not None and self._context.clock.monotonic() > walk.deadline:
             step.message = (
                 f"not started: the graph took longer than its max_time of {walk.graph.max_time_seconds:g} s"
             )
@@ -586,6 +587,17 @@ class Traversal:
         for fan_out in reversed(self._fan_outs):
             fan_out.step.message = stop.reason
             self._end_step(fan_out.step, Status.FAIL)
+        if self._attached.steps:
+            self._close_what_was_not_come_to(stop)
+
+    def _close_what_was_not_come_to(self, stop: StopRun) -> None:
+        """Record as failed what an earlier traversal has begun, and this one had not come to again."""
+        steps, branches = read_open(self._context.services.run_log_store, self._context.run_id)
+        for step in steps:
+            step.message = stop.reason
+            self._end_step(step, Status.FAIL)
+        for branch in branches:
+            self._recorder.add_branch_log(BranchLog(branch.internal_name, Status.FAIL))
 
     def _record_stop(self, pending: Pending, stop: StopRun) -> None:
         step = self._recorder.get_step_log(pending.step.internal_name) or pending.step
