@@ -18,6 +18,15 @@ BATCH_LOG_GROUP = "/aws/batch/job"
 
 LARGEST_POLL_SECONDS = 3600.0
 
+MOST_RECLAIMS = 9
+"""Of the ten attempts that Batch makes at most, those after the first."""
+
+MOST_TAGS = 48
+"""Of the 50 that a job may have; two are magnus's own."""
+
+_LONGEST_TAG_KEY = 128
+_LONGEST_TAG = 256
+
 
 @dataclass(frozen=True, slots=True)
 class AwsBatchOptions(CommonOptions):
@@ -74,7 +83,7 @@ class AwsBatchOptions(CommonOptions):
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
-        for refusal in (self._refuse_jobs(), self._refuse_numbers()):
+        for refusal in (self._refuse_jobs(), self._refuse_numbers(), self._refuse_names()):
             if refusal:
                 raise ValueError(refusal)
         for name in ("memory", "shm"):
@@ -109,6 +118,20 @@ class AwsBatchOptions(CommonOptions):
             return f"gpu is a whole number, at least 0, not {self.gpu}"
         if wrong := [name for name, count in self.budgets.items() if count < 0]:
             return f"budgets: {wrong[0]} is a whole number, at least 0"
+        if self.budget(FailureClass.HOST_RECLAIMED) > MOST_RECLAIMS:
+            return f"budgets: host-reclaimed is at most {MOST_RECLAIMS}, as Batch makes no more attempts on a queue"
+        return ""
+
+    def _refuse_names(self) -> str:
+        if wrong := [name for name in self.environment if name.startswith("AWS_BATCH")]:
+            return f"environment: names that begin with AWS_BATCH belong to Batch itself, like {wrong[0]!r}"
+        if len(self.tags) > MOST_TAGS:
+            return f"tags: a job has at most {MOST_TAGS} besides magnus's own, not {len(self.tags)}"
+        for key, value in self.tags.items():
+            if not 0 < len(key) <= _LONGEST_TAG_KEY or len(value) > _LONGEST_TAG:
+                return f"tags: a key has from 1 to {_LONGEST_TAG_KEY} characters and a value up to {_LONGEST_TAG}: {key!r}"
+            if key.lower().startswith("aws:"):
+                return f"tags: keys that begin with 'aws:' belong to AWS itself, like {key!r}"
         return ""
 
     @property

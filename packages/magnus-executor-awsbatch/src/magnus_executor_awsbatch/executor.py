@@ -78,6 +78,8 @@ class AwsBatchExecutor(InteractiveExecutor):
         self._underway: dict[JobIdentity, Underway] = {}
         self._found: dict[JobIdentity, tuple[BatchJob, int]] = {}
         self._adopted: list[BatchJob] = []
+        self._meant: dict[JobIdentity, tuple[int, int]] = {}
+        self._leaves_some = False
         self._known: dict[JobIdentity, Status] = {}
         self._ends: list[JobEnd] = []
 
@@ -243,8 +245,9 @@ class AwsBatchExecutor(InteractiveExecutor):
         return known
 
     def _start(self, jobs: Sequence[Job]) -> None:
+        generation, queue_index = max(self._meant.get(job.identity, (0, 0)) for job in jobs)
         try:
-            batch_job = self._make(jobs)
+            batch_job = self._make(jobs, queue_index, generation)
         except ServiceError as error:
             for job in jobs:
                 self._known[job.identity] = Status.FAIL
@@ -491,6 +494,7 @@ class AwsBatchExecutor(InteractiveExecutor):
             for each in stopped
             if each.id not in each.given_up and (each.id or each.asked_at is not None)
         ]
+        self._leaves_some = bool(at_large)
         for batch_job in at_large:
             run_it = f"{batch_job.intent.name} in the queue '{batch_job.intent.queue}'"
             self._show_once(batch_job, f"the job {run_it} may still run; `magnus runs reap` ends it")
@@ -522,21 +526,24 @@ class AwsBatchExecutor(InteractiveExecutor):
             if is_here(intent.owner) and is_alive(intent.owner):
                 message = f"run '{run_id}' is still traversed by the magnus that began it, on this machine; end that first"
                 raise ConfigurationError(message)
+            identities = [(run_id, each.step_name, each.attempt_number) for each in intent.members]
             job_id = submitter.found_in_time(intent)
             if not job_id:
+                # It is submitted as it was meant: under the name of an earlier try there is another job.
+                self._meant |= dict.fromkeys(identities, (intent.generation, intent.queue_index))
                 self._forget_name(run_id, intent.name)
                 continue
-            batch_job = BatchJob(intent, {}, job_id)
+            batch_job = BatchJob(submitter.own(intent), {}, job_id)
             self._adopted.append(batch_job)
-            for index, member in enumerate(intent.members):
-                self._found[run_id, member.step_name, member.attempt_number] = (batch_job, index)
+            for index, identity in enumerate(identities):
+                self._found[identity] = (batch_job, index)
             more = f" and {len(intent.members) - 1} more" if len(intent.members) > 1 else ""
             told.append(f"found the job {job_id} of {intent.members[0].step_name}{more}")
         return told
 
     def close(self) -> None:
         """Leave nothing in the handover but what belongs to jobs that go on without this traversal."""
-        if self._handover is None or self._underway:
+        if self._handover is None or self._underway or self._leaves_some:
             return
         # What had ended, and was recorded, before this traversal attached to it was never asked for.
         unasked = [each for each in self._adopted if not each.was_followed]

@@ -38,11 +38,13 @@ def statement(name: str, actions: Sequence[str], resources: Sequence[str]) -> di
 
 def s3_statements(name: str, bucket: str, prefix: str) -> list[dict[str, Any]]:
     """Return what it takes to keep objects below a prefix."""
-    where = f"arn:aws:s3:::{bucket}"
+    is_access_point = bucket.startswith("arn:")
+    where = bucket if is_access_point else f"arn:aws:s3:::{bucket}"
+    objects_in = f"{where}/object" if is_access_point else where
     below = f"{prefix.strip('/')}/*" if prefix.strip("/") else "*"
     objects = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
     return [
-        statement(f"{name}Objects", objects, [f"{where}/{below}"]),
+        statement(f"{name}Objects", objects, [f"{objects_in}/{below}"]),
         statement(f"{name}Listing", ["s3:ListBucket"], [where])
         | {"Condition": {"StringLike": {"s3:prefix": [below]}}},
     ]

@@ -78,9 +78,11 @@ class S3Objects(Integration):
         # The handover is read by the executor, at the address and in the region that it knows.
         same_place = (service_options.endpoint_url or "") == executor_options.endpoint_url
         address = "/".join(part for part in (f"s3://{bucket}", prefix, _HANDOVER) if part)
+        # That of an access point cannot be told from a folder in such an address.
+        is_lent = same_place and not bucket.startswith("arn:")
         return ComputeNeeds(
             permissions=tuple(json.dumps(each) for each in statements),
-            handover=address if same_place else "",
+            handover=address if is_lent else "",
         )
 
 
@@ -113,7 +115,7 @@ class AwsSecrets(Integration):
         """Ask for what the role must allow."""
         name = service_options.secret_id or f"{service_options.prefix}*"
         # Secrets Manager adds a hyphen and six characters of its own to the name in an ARN.
-        ending = "" if name.endswith("*") else "-*"
+        ending = "" if name.endswith("*") else "-??????"
         resource = name if name.startswith("arn:") else f"arn:aws:secretsmanager:*:*:secret:{name}{ending}"
         allowed = [statement("MagnusSecrets", ["secretsmanager:GetSecretValue"], [resource])]
         if service_options.secret_id is None:

@@ -187,6 +187,12 @@ class Submitter:
         if found := self.found_in_time(theirs):
             made.id = found
 
+    def own(self, intent: Intent) -> Intent:
+        """Write down that the job behind an intent is followed by this process from now on."""
+        owned = intent._replace(owner=own_label())
+        self._handover.replace(owned)
+        return owned
+
     def found_in_time(self, intent: Intent) -> str:
         """Return the id of the job that was submitted under an intent; empty if none was.
 

@@ -36,13 +36,22 @@ HANDOVER = "s3://bucket/handover"
 
 
 class TestClock(VirtualClock, Clock):
-    """Time that passes only when somebody sleeps."""
+    """Time that passes only when somebody sleeps.
+
+    Attributes:
+        wrong_by: How many seconds the clock on the wall is ahead.
+    """
 
     __test__ = False
+    wrong_by = 0.0
+
+    def now(self) -> float:
+        """Return what the clock on the wall says."""
+        return super().now() + self.wrong_by
 
     def monotonic(self) -> float:
         """Return the time."""
-        return self.now()
+        return super().now()
 
 
 class FakeRemote:
@@ -161,7 +170,7 @@ class Kit:
     def __init__(self) -> None:
         """Have an empty account in which jobs begin and end well."""
         self.clock = TestClock()
-        self.aws = FakeAws(self.clock.now, default=Succeeds(after=1, lines=[BEGIN, LAST]))
+        self.aws = FakeAws(self.clock.monotonic, default=Succeeds(after=1, lines=[BEGIN, LAST]))
         self.s3 = FakeS3()
         self.lent = Lent()
         self.places: set[tuple[str, str, str]] = set()
@@ -217,7 +226,10 @@ class Kit:
         until = self.clock.now() + patience
         while len(ends) < count:
             assert self.clock.now() < until, f"{len(ends)} of {count} ended: {ends[:3]}"
-            ends += executor.wait_for_jobs(60.0)
+            before = self.clock.now()
+            new = executor.wait_for_jobs(60.0)
+            assert new or self.clock.now() > before, "nothing is under way"
+            ends += new
         assert len(ends) == count
         return ends
 
@@ -228,6 +240,16 @@ class Kit:
         assert executor.trigger_job(job, self.lent) is Status.TRIGGERED
         (end,) = self.finish(executor)
         return end
+
+    def interrupt_after(self, calls: int | None, error: BaseException | None = None) -> None:
+        """Raise *error* in the caller of one of the services, after so many further calls; None for never."""
+        left = itertools.count(calls or 0, -1)
+
+        def look() -> None:
+            if error is not None and next(left) == 0:
+                raise error
+
+        self.aws.before_each = self.s3.before_each = look
 
     def submitted(self) -> list[Mapping[str, Any]]:
         """Return the requests that reached `SubmitJob`, in order."""

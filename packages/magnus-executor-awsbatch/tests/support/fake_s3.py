@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 _PAGE = 1000
 
@@ -26,6 +26,8 @@ class FakeS3:
         """Keep nothing."""
         self.objects: dict[tuple[str, str], bytes] = {}
         self.calls: Counter[str] = Counter()
+        self.before_each: Callable[[], None] = lambda: None
+        """Is called before each call; what it raises comes out of the call, as a signal would."""
         self._faults: dict[str, deque[BaseException]] = {}
 
     @property
@@ -80,6 +82,7 @@ class FakeS3:
             yield {"Contents": [{"Key": key} for key in part]} if part else {}
 
     def _count(self, operation: str) -> None:
+        self.before_each()
         self.calls[operation] += 1
         if faults := self._faults.get(operation):
             raise faults.popleft()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +19,7 @@ from fake_batch import (
     Succeeds,
     Unschedulable,
 )
+from fake_s3 import refusal
 
 from magnus.domain.run_log import Status
 
@@ -36,7 +38,10 @@ CPU = (
     "MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE - CE(s) associated with the job queue cannot meet the CPU requirement "
     "of the job"
 )
-NEVER = "Batch can never start the job: {}; let it ask for less (`resources`), or choose a queue whose compute environments are enabled and large enough"
+NEVER = (
+    "Batch can never start the job: {}; let it ask for less (`resources`), or choose a queue whose compute environments are "
+    "enabled and large enough"
+)
 QUEUES = ("spot", "on-demand")
 
 
@@ -306,7 +311,10 @@ class TestLost:
                 "ExpiredTokenException",
                 400,
                 10,
-                "DescribeJobs: the AWS credentials are not valid any more, or never were (ExpiredTokenException); sign in again",
+                (
+                    "DescribeJobs: the AWS credentials are not valid any more, or never were (ExpiredTokenException); sign in "
+                    "again"
+                ),
             ),
             (
                 "InternalFailure",
@@ -334,7 +342,7 @@ class TestLost:
         )
         asked = [call.at for call in kit.aws.requests if call.operation == "DescribeJobs"]
         assert len(asked) == looks
-        pauses = [after - before for before, after in zip(asked, asked[1:], strict=False)]
+        pauses = [after - before for before, after in pairwise(asked)]
         assert pauses[0] > 9
         assert 80 <= pauses[-1] <= 96
         assert kit.jobs()[0].is_terminated
@@ -400,8 +408,6 @@ def test_a_job_that_cannot_be_tried_again_fails_as_it_did(kit: Kit) -> None:
     """Why it could not is told."""
 
     def work(_running: RunningJob) -> Outcome:
-        from fake_s3 import refusal
-
         kit.s3.fail("PutObject", refusal("PutObject", "AccessDenied", 403))
         return Outcome("CannotStartContainerError: no space left")
 
@@ -440,8 +446,6 @@ class TestAnswers:
 
     def test_one_that_cannot_be_read_is_told_and_fails_nothing(self, kit: Kit) -> None:
         """Later steps hide less."""
-        from fake_s3 import refusal
-
         kit.aws.in_order(self.answer(kit))
         executor = kit.executor()
         executor.trigger_job(kit.job(), kit.lent)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -83,7 +84,7 @@ class TestTooManyCalls:
             for call in kit.aws.requests
             if call.operation == "SubmitJob" and "slow" in str(call.request)
         ]
-        pauses = [round(after - before) for before, after in zip(tries, tries[1:], strict=False)]
+        pauses = [round(after - before) for before, after in pairwise(tries)]
         assert pauses == [1, 2, 4]
         assert (
             kit.lent.told
