@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from s3transfer.manager import TransferConfig, TransferManager
 from s3transfer.subscribers import BaseSubscriber
 
-from magnus_stores.aws.failures import Refusal, not_answered, refused
+from magnus_stores.aws.failures import Refusal, code_of, not_answered, refused
 from magnus_stores.aws.parallel import WORKERS
 
 if TYPE_CHECKING:
@@ -127,11 +127,6 @@ def talking(
         shown = without_user(used)
         text = str(failure).replace(used, shown)
         raise not_answered(what, shown, _kind(failure), text, error) from None
-
-
-def code_of(error: ClientError) -> str:
-    """Return the name, or the number, by which the service calls *error*."""
-    return str(error.response.get("Error", {}).get("Code", ""))
 
 
 def without_user(address: str) -> str:

@@ -42,3 +42,17 @@ def test_the_first_failure_ends_it() -> None:
     with pytest.raises(ValueError, match="the second"):
         list(in_parallel(work, range(100), workers=2))
     assert len(begun) < 10
+
+
+def test_what_has_begun_is_stopped_before_it_is_waited_for() -> None:
+    """An upload of an hour would otherwise go on for an hour after the failure beside it, or after an interrupt."""
+    stopped = Event()
+
+    def work(number: int) -> None:
+        if number == 0:
+            message = "the first"
+            raise ValueError(message)
+        assert stopped.wait(30)
+
+    with pytest.raises(ValueError, match="the first"):
+        list(in_parallel(work, range(2), stop=stopped.set))

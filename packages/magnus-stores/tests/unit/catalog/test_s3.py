@@ -152,6 +152,29 @@ def test_a_file_that_goes_on_changing_is_refused(
     assert keys_of(s3, bucket) == []
 
 
+def test_a_failure_ends_the_transfers_beside_it(
+    catalog: S3Catalog, data: Path, monkeypatch: pytest.MonkeyPatch, s3: Any, bucket: str
+) -> None:
+    """What is left of them is nothing."""
+    (data / "other").write_bytes((data / "large").read_bytes()[::-1])
+    size = catalog._bucket.size  # noqa: SLF001 - asked for before each
+    small = hashlib.sha256(b"small").hexdigest()
+
+    def size_of(key: str) -> int | None:
+        if small in key:
+            message = "no more"
+            raise CatalogError(message)
+        return size(key)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(catalog._bucket, "size", size_of)  # noqa: SLF001
+        with pytest.raises(CatalogError, match="no more"):
+            catalog.put("run", data, ["small", "large", "other"])
+    assert keys_of(s3, bucket) == []
+    assert s3.list_multipart_uploads(Bucket=bucket).get("Uploads", []) == []
+    assert len(catalog.put("run", data, ["small", "large", "other"])) == 3
+
+
 @pytest.mark.parametrize("name", ["", "/etc/passwd", "../out", "sub//small", "nul\0"])
 def test_a_name_that_leads_out_is_refused(catalog: S3Catalog, data: Path, requests: Any, name: str) -> None:
     """Both ways, before anything is asked of S3; so is a hash that is none, and an id that is none."""
