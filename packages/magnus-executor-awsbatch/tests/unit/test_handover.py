@@ -100,7 +100,9 @@ def test_what_is_forgotten_is_gone_and_nothing_else() -> None:
     handover(s3).forget(["job"])
     assert [intent.name for intent in handover(s3).intents()] == ["other"]
     handover(s3).forget_all()
-    assert s3.keys == [f"at/run2/{name}.{end}" for name in ("job", "other") for end in ("intent.json", "jobs")]
+    assert s3.keys == [
+        f"at/run2/{name}.{end}" for name in ("job", "other") for end in ("intent.json", "jobs")
+    ]
 
 
 def test_the_executor_offers_the_mailbox_at_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,7 +143,9 @@ class TestArrayIndex:
     )
     def test_a_job_that_does_not_find_out_does_not_guess(self, environ: dict[str, str]) -> None:
         """Or an item would be worked on twice, and another never."""
-        with pytest.raises(ServiceError, match="^the job is one of 10 children of an array, and does not find out which"):
+        with pytest.raises(
+            ServiceError, match="^the job is one of 10 children of an array, and does not find out which"
+        ):
             array_index(environ, 10)
 
     def test_a_job_alone_is_the_first(self) -> None:

@@ -68,7 +68,9 @@ EMULATED = options(endpoint_url="http://127.0.0.1:5000")
         ),
     ],
 )
-def test_what_lies_on_this_machine_is_refused(rule: Any, kind: str, name: str, reason: str, remedy: str) -> None:
+def test_what_lies_on_this_machine_is_refused(
+    rule: Any, kind: str, name: str, reason: str, remedy: str
+) -> None:
     """With what would do; in an emulator too, which behaves as AWS does."""
     for executor in (options(), EMULATED):
         assert rule.validate(executor, service(kind, name)) == Verdict(Judgement.ERROR, reason, remedy)
@@ -77,9 +79,7 @@ def test_what_lies_on_this_machine_is_refused(rule: Any, kind: str, name: str, r
 class TestS3:
     """Run logs and catalogs in a bucket."""
 
-    @pytest.mark.parametrize(
-        ("rule", "kind"), [(S3RunLog(), "run_log_store"), (S3Catalog(), "catalog")]
-    )
+    @pytest.mark.parametrize(("rule", "kind"), [(S3RunLog(), "run_log_store"), (S3Catalog(), "catalog")])
     def test_they_are_reached_and_lend_a_place(self, rule: Any, kind: str) -> None:
         """Below their own prefix, so that one permission is for both."""
         store = service(kind, "s3", bucket="bucket", prefix="a/b")
@@ -117,25 +117,25 @@ class TestSecretsManager:
     """Secrets that jobs fetch themselves."""
 
     @pytest.mark.parametrize(
-        ("written", "resource", "lists"),
+        ("written", "resource"),
         [
-            ({"secret_id": "app"}, "arn:aws:secretsmanager:*:*:secret:app-??????", False),
+            ({"secret_id": "app"}, "arn:aws:secretsmanager:*:*:secret:app-??????"),
             (
                 {"secret_id": "arn:aws:secretsmanager:eu-west-1:1:secret:app-abcdef"},
                 "arn:aws:secretsmanager:eu-west-1:1:secret:app-abcdef",
-                False,
             ),
-            ({"prefix": "app/"}, "arn:aws:secretsmanager:*:*:secret:app/*", True),
-            ({}, "arn:aws:secretsmanager:*:*:secret:*", True),
+            ({"prefix": "app/"}, "arn:aws:secretsmanager:*:*:secret:app/*"),
+            ({}, "arn:aws:secretsmanager:*:*:secret:*"),
         ],
     )
-    def test_the_role_must_be_allowed_to(self, written: dict[str, str], resource: str, *, lists: bool) -> None:
+    def test_the_role_must_be_allowed_to(self, written: dict[str, str], resource: str) -> None:
         """No more than what the options name."""
         secrets = service("secrets", "aws-secrets-manager", **written)
         needs = AwsSecrets().configure_for_traversal(options(), secrets)
         statements = [json.loads(text) for text in needs.permissions]
-        assert statements[0]["Resource"] == [resource]
-        assert [item["Action"] for item in statements[1:]] == ([["secretsmanager:ListSecrets"]] if lists else [])
+        assert [(item["Action"], item["Resource"]) for item in statements] == [
+            (["secretsmanager:GetSecretValue"], [resource])
+        ]
 
     def test_an_address_of_this_machine_is_another_in_a_job(self) -> None:
         """Unless an emulator runs jobs on this machine."""
@@ -151,7 +151,11 @@ class TestServers:
         ("url", "judgement", "begins"),
         [
             ("postgresql://db.example.com/x", Judgement.OK, "jobs reach the database over the network"),
-            ("postgresql://localhost/x", Judgement.ERROR, "'localhost' in a job of AWS Batch is the job itself"),
+            (
+                "postgresql://localhost/x",
+                Judgement.ERROR,
+                "'localhost' in a job of AWS Batch is the job itself",
+            ),
             ("sqlite:///runs.db", Judgement.ERROR, "a SQLite database is a file of this machine"),
         ],
     )

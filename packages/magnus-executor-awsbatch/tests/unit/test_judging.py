@@ -55,7 +55,9 @@ def test_without_a_place_to_hand_over_nothing_runs() -> None:
 
 def test_resources_that_batch_has_not_are_refused_with_the_place_of_the_step() -> None:
     """Inside branches too."""
-    inner = Graph("fit", {"fit": task("fit", resources=Resources(cpu=0.5)), "done": Node("done", "success", {})})
+    inner = Graph(
+        "fit", {"fit": task("fit", resources=Resources(cpu=0.5)), "done": Node("done", "success", {})}
+    )
     outer = Node("split", "parallel", {}, next="done", branches={"left": inner})
     (objection,) = judge(outer)
     assert objection.verdict.reason == "on EC2 a job has whole processors, not 0.5; ask for 1"
@@ -67,7 +69,10 @@ def test_a_request_over_the_limit_of_batch_is_refused() -> None:
     (objection,) = judge(task("fit"), task("test"), environment={"BIG": "x" * 8192})
     assert objection.places == ("fit",)
     assert objection.verdict.reason.startswith("what the job is given besides its definition needs ")
-    assert "and Batch takes 8192; make `environment` smaller, or put it in the job definition" in objection.verdict.reason
+    assert (
+        "and Batch takes 8192; make `environment` smaller, or put it in the job definition"
+        in objection.verdict.reason
+    )
 
 
 def test_what_services_need_counts_too() -> None:

@@ -51,7 +51,9 @@ def asked(given: AwsBatchOptions, resources: Resources | None = None) -> Asked:
     return resources_of(node(resources), given, given)
 
 
-def submission(given: AwsBatchOptions, *needs: ComputeNeeds, size: int = 1, timeout: float | None = None) -> dict[str, Any]:
+def submission(
+    given: AwsBatchOptions, *needs: ComputeNeeds, size: int = 1, timeout: float | None = None
+) -> dict[str, Any]:
     """Return the request for a job."""
     told = Submission("name", "q", "definition:1", ("magnus", "fit"), size, "run 1", "map.*.fit", timeout)
     return submission_request(told, given, asked(given), needs)
@@ -142,6 +144,7 @@ class TestDefinitions:
             options(),
             options(job_role=ROLE, execution_role=ROLE, log_group="/own", shm=64, gpu=1),
             fargate(job_role=ROLE),
+            fargate(assign_public_ip=True),
         ],
     )
     def test_the_service_takes_them(self, given: AwsBatchOptions) -> None:
@@ -153,16 +156,26 @@ class TestDefinitions:
         given = options(job_role="j", execution_role="e", log_group="/own", shm=64)
         request = definition_request(given, asked(given))
         container = request["containerProperties"]
-        assert (container["image"], container["jobRoleArn"], container["executionRoleArn"]) == ("image:1", "j", "e")
+        assert (container["image"], container["jobRoleArn"], container["executionRoleArn"]) == (
+            "image:1",
+            "j",
+            "e",
+        )
         assert container["logConfiguration"]["options"] == {"awslogs-group": "/own"}
-        assert container["linuxParameters"] == {"sharedMemorySize": 64}
+        assert container["linuxParameters"] == {"initProcessEnabled": True, "sharedMemorySize": 64}
         assert request["platformCapabilities"] == ["EC2"]
 
     def test_what_nobody_asked_for_is_left_to_batch(self) -> None:
         """Its own log group among it."""
         given = options()
         container = definition_request(given, asked(given))["containerProperties"]
-        assert set(container) == {"image", "command", "resourceRequirements"}
+        assert set(container) == {"image", "command", "linuxParameters", "resourceRequirements"}
+
+    def test_a_job_on_fargate_may_have_a_public_address(self) -> None:
+        """In a public subnet it reaches nothing without one."""
+        given = fargate(assign_public_ip=True)
+        container = definition_request(given, asked(given))["containerProperties"]
+        assert container["networkConfiguration"] == {"assignPublicIp": "ENABLED"}
 
     def test_equal_content_has_an_equal_name(self) -> None:
         """What concerns the submission alone makes no difference; anything in the definition does."""
@@ -172,7 +185,14 @@ class TestDefinitions:
             return str(definition_request(given, asked(given))["jobDefinitionName"])
 
         assert name() == name(environment={"A": "1"}, tags={"a": "b"}, job_queue="other", poll_interval=9)
-        differing = [{}, {"docker_image": "image:2"}, {"job_role": "r"}, {"execution_role": "r"}, {"log_group": "/g"}, {"shm": 64}]
+        differing = [
+            {},
+            {"docker_image": "image:2"},
+            {"job_role": "r"},
+            {"execution_role": "r"},
+            {"log_group": "/g"},
+            {"shm": 64},
+        ]
         assert len({name(**written) for written in differing}) == len(differing)
 
 
@@ -182,7 +202,9 @@ class TestSubmissions:
     @pytest.mark.parametrize("size", [1, 2, 10_000])
     def test_the_service_takes_them(self, size: int) -> None:
         """As its own description says."""
-        given = options(environment={"A": "1"}, tags={"team": "x"}, gpu=1, region="eu-west-1", endpoint_url="http://x")
+        given = options(
+            environment={"A": "1"}, tags={"team": "x"}, gpu=1, region="eu-west-1", endpoint_url="http://x"
+        )
         check("SubmitJob", submission(given, ComputeNeeds(environment={"B": "2"}), size=size, timeout=30))
 
     def test_an_array_has_at_least_two_children(self) -> None:
@@ -192,8 +214,12 @@ class TestSubmissions:
 
     def test_variables_come_from_needs_place_and_options(self) -> None:
         """The options win; anybody may see them."""
-        given = options(region="eu-west-1", endpoint_url="http://x", environment={"A": "option", "AWS_REGION": "own"})
-        overrides = submission(given, ComputeNeeds(environment={"A": "need", "B": "need"}))["containerOverrides"]
+        given = options(
+            region="eu-west-1", endpoint_url="http://x", environment={"A": "option", "AWS_REGION": "own"}
+        )
+        overrides = submission(given, ComputeNeeds(environment={"A": "need", "B": "need"}))[
+            "containerOverrides"
+        ]
         assert {item["name"]: item["value"] for item in overrides["environment"]} == {
             "A": "option",
             "B": "need",
