@@ -33,3 +33,8 @@ class TestS3RunLogStore(RunLogStoreContract):
     ) -> None:
         """The server that stands in for AWS answers 5,000 requests meanwhile."""
         super().test_many_processes_write_to_one_run_with_nothing_lost(make_run_log_store)
+
+    @pytest.mark.slow
+    def test_a_run_may_be_written_to_while_it_is_scanned(self, store: RunLogStore) -> None:
+        """4,500 requests."""
+        super().test_a_run_may_be_written_to_while_it_is_scanned(store)
