@@ -237,7 +237,7 @@ class TestInterrupt:
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=30)
         assert process.returncode == 130
-        assert b"magnus runs attach r" in said
+        assert b"attach: magnus runs attach -c config.yaml r\n" in said
         assert len(running(account)) == 3  # the array and its children
         (long.folder / "go").touch()
         wait_for(lambda: not running(account), 30, "the jobs to end by themselves")
