@@ -204,7 +204,7 @@ def test_another_version_is_refused_with_both_named(elsewhere: Elsewhere, versio
         f"here is magnus-core {own_version()}, but the run was started by {version}; "
         "install the same version in both places (an image: build it again)"
     )
-    assert (ended.code, ended.told) == (2, [Told(refusal=refusal)])
+    assert (ended.code, ended.told) == (2, [Told(refusal=refusal, is_last=True)])
     assert refusal in ended.err
     assert "Traceback" not in ended.err
     assert not (elsewhere.folder / "ran").exists()
@@ -311,7 +311,7 @@ class TestRehearsal:
     def test_it_says_that_it_began_and_runs_nothing(self, elsewhere: Elsewhere) -> None:
         """The run log is as it was."""
         ended = elsewhere.run(elsewhere.message(None))
-        assert (ended.code, ended.out, ended.told) == (0, b"", [Told(has_begun=True)])
+        assert (ended.code, ended.out, ended.told) == (0, b"", [Told(has_begun=True, is_last=True)])
         assert elsewhere.recorder.get_step_log("fit") is None
 
     def test_a_server_that_answers_is_enough(self, elsewhere: Elsewhere) -> None:
@@ -326,7 +326,7 @@ class TestRehearsal:
             port = server.getsockname()[1]
         ended = elsewhere.run(elsewhere.message(None, endpoints=(("127.0.0.1", port),)))
         refusal = f"127.0.0.1:{port} does not answer: Connection refused"
-        assert (ended.code, ended.told) == (3, [Told(refusal=refusal)])
+        assert (ended.code, ended.told) == (3, [Told(refusal=refusal, is_last=True)])
 
     def test_a_step_does_not_try_what_the_rehearsal_has_tried(self, elsewhere: Elsewhere) -> None:
         """That would cost every step."""
