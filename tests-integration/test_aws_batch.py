@@ -137,6 +137,7 @@ def test_the_items_of_a_map_are_one_array_and_a_failed_one_is_tried_alone(
     assert logs.stdout.startswith("item 2\n")
 
 
+@pytest.mark.xdist_group("containers")
 class TestResume:
     """What failed on one executor is finished on another, and only that runs again."""
 
@@ -236,7 +237,7 @@ class TestInterrupt:
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=30)
         assert process.returncode == 130
-        assert b"magnus runs attach r" in said
+        assert b"attach: magnus runs attach -c config.yaml r\n" in said
         assert len(running(account)) == 3  # the array and its children
         (long.folder / "go").touch()
         wait_for(lambda: not running(account), 30, "the jobs to end by themselves")

@@ -91,7 +91,10 @@ def run_case(
 
 def marks_of(executor: str) -> list[pytest.MarkDecorator]:
     """Return the marks of tests on *executor*: the first that needs an image may have to build it."""
-    return [] if executor.startswith("local with") else [pytest.mark.slow, pytest.mark.timeout(900)]
+    if executor.startswith("local with"):
+        return []
+    group = "aws" if "aws" in executor else "containers"
+    return [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group(group)]
 
 
 def check_facts(case: Mapping[str, Any], log: RunLog) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from aws.account import Account
     from docker import DockerClient
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("containers")]
 
 FILES = {"config": {"location": "secrets.env"}}
 PREFIX = {"config": {"prefix": "APP_"}}

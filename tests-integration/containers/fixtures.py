@@ -13,6 +13,7 @@ import pytest
 
 from containers import base_image as base
 from containers.engine import NoEngineError, connect, unavailable
+from containers.images import one_at_a_time
 from containers.magnus_image import build_wheels, dependencies_image
 from containers.magnus_image import magnus_image as build_magnus_image
 from containers.postgresql_image import postgresql_image as build_postgresql_image
@@ -65,14 +66,16 @@ def engine() -> Iterator[DockerClient]:
 @pytest.fixture(scope="session")
 def base_image(engine: DockerClient, pytestconfig: pytest.Config) -> base.BaseImage:
     """Return the image that all others stand on: Python, pip and a shell."""
-    pytestconfig.stash[_USED_BASE] = base.base_image(engine)
+    with one_at_a_time():
+        pytestconfig.stash[_USED_BASE] = base.base_image(engine)
     return pytestconfig.stash[_USED_BASE]
 
 
 @pytest.fixture(scope="session")
 def magnus_image(engine: DockerClient, base_image: base.BaseImage) -> str:
     """Return the tag of an image with every package of the workspace, its extras, and what examples/digits imports."""
-    return build_magnus_image(engine, base_image.tag)
+    with one_at_a_time():
+        return build_magnus_image(engine, base_image.tag)
 
 
 @pytest.fixture

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import gettempdir
 from typing import TYPE_CHECKING
 
 from containers.engine import PULL_SECONDS, connect
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from docker import DockerClient
 
 UNUSED_FOR = timedelta(days=1)
 """After this time without use an image is removed; sooner, it may be that of another worktree's session."""
+
+
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Build here, while no other process of the tests on this machine does."""
+    with Path(gettempdir(), "magnus-tests-images.lock").open("w", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def named_by(name: str, *inputs: str | bytes) -> str:

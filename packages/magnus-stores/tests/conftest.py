@@ -20,6 +20,8 @@ from uuid import uuid4
 import boto3
 import pytest
 
+from magnus_stores.aws import client as aws_client
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -72,6 +74,46 @@ def bucket(s3: Any) -> str:
     name = f"magnus-{uuid4().hex}"
     s3.create_bucket(Bucket=name)
     return name
+
+
+class Requests:
+    """What was sent to AWS.
+
+    Attributes:
+        sent: For each request the operation, the address and the bytes of its body.
+    """
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, str, int]] = []
+
+    def watch(self, client: Any) -> None:
+        """Take down all that *client* sends from now on."""
+        client.meta.events.register("before-send", self._note)
+
+    @property
+    def operations(self) -> list[str]:
+        """What was asked for, in order."""
+        return [operation for operation, _, _ in self.sent]
+
+    def _note(self, event_name: str, request: Any, **_: Any) -> None:
+        body = request.body or b""
+        size = len(body) if isinstance(body, bytes) else int(request.headers.get("Content-Length", 0))
+        self.sent.append((event_name.rpartition(".")[2], request.url, size))
+
+
+@pytest.fixture
+def requests(monkeypatch: pytest.MonkeyPatch) -> Requests:
+    """Return what stores that are made from now on send to AWS."""
+    found = Requests()
+    connect = aws_client.connect
+
+    def connect_watched(*arguments: Any) -> Any:
+        client = connect(*arguments)
+        found.watch(client)
+        return client
+
+    monkeypatch.setattr(aws_client, "connect", connect_watched)
+    return found
 
 
 @contextmanager

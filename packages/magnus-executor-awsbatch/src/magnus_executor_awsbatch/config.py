@@ -42,6 +42,7 @@ class AwsBatchOptions(CommonOptions):
         job_role: The ARN of the role that steps run as, for a definition that is registered.
         execution_role: Likewise the role that fetches the image and sends the logs (needed on Fargate).
         platform: Likewise what jobs run on: `EC2` or `FARGATE`.
+        assign_public_ip: Likewise whether jobs on Fargate have a public address: in a public subnet they reach AWS by that.
         log_group: The CloudWatch log group that the definition's jobs write to.
         region: Of Batch, its logs, and the handover; by default the one that boto3 finds.
         endpoint_url: An address that answers in place of AWS, for emulators.
@@ -50,8 +51,8 @@ class AwsBatchOptions(CommonOptions):
         poll_interval: Seconds between two looks at the jobs; more while AWS says that there are too many.
         on_interrupt: What becomes of the jobs on Ctrl-C or SIGTERM: `cancel` ends them, `detach` leaves them for
             `magnus runs attach`.
-        handover: Where jobs find what to do, as `s3://bucket/prefix`; by default a place in the bucket of the catalog, or
-            of the run log. It holds credentials of the configuration while jobs run, and is empty afterwards.
+        handover: Where jobs find what to do, as `s3://bucket/prefix`; by default a place below the prefix of the run log,
+            or else of the catalog. It holds credentials of the configuration while jobs run, and is empty afterwards.
         budgets: How often a job is tried again for what is no fault of its code, by cause: `host-reclaimed` (for each
             queue), `not-started`, `throttled`, `unschedulable`, `lost`.
         cpu: Processors, where a step's `resources` ask for none.
@@ -67,6 +68,7 @@ class AwsBatchOptions(CommonOptions):
     job_role: str = ""
     execution_role: str = ""
     platform: Literal["EC2", "FARGATE"] = "EC2"
+    assign_public_ip: bool = False
     log_group: str = BATCH_LOG_GROUP
     region: str = ""
     endpoint_url: str = ""
@@ -98,13 +100,17 @@ class AwsBatchOptions(CommonOptions):
                 "name either job_definition, or docker_image to have a definition registered for it (an image made by "
                 "`magnus build_docker`, in a registry that Batch can reach)"
             )
-        own = [name for name in ("job_role", "execution_role", "shm") if getattr(self, name)]
+        own = [
+            name for name in ("job_role", "execution_role", "assign_public_ip", "shm") if getattr(self, name)
+        ]
         if self.job_definition and own:
             return (
                 f"{', '.join(own)}: the definition '{self.job_definition}' says that itself; remove it here"
             )
         if self.platform == "FARGATE" and self.docker_image and not self.execution_role:
             return "execution_role is missing: on Fargate a role must fetch the image and send the logs"
+        if self.assign_public_ip and self.platform != "FARGATE":
+            return "assign_public_ip is for Fargate; on EC2 the subnets of the compute environment decide"
         if self.handover and not is_handover(self.handover):
             return f"handover is an address like s3://bucket/prefix, not {self.handover!r}"
         return ""

@@ -69,6 +69,7 @@ def _key(options: AwsBatchOptions, resources: Resources) -> object:
         options.job_role,
         options.execution_role,
         options.platform,
+        options.assign_public_ip,
         options.log_group,
         resources,
     )

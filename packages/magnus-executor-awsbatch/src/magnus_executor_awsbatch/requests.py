@@ -120,8 +120,12 @@ def definition_request(options: AwsBatchOptions, resources: Resources) -> dict[s
             "logDriver": "awslogs",
             "options": {"awslogs-group": options.log_group},
         }
+    if options.assign_public_ip:
+        container["networkConfiguration"] = {"assignPublicIp": "ENABLED"}
+    # Without a first process that reaps and dies for its children, nothing in the container could kill magnus.
+    container["linuxParameters"] = {"initProcessEnabled": True}
     if resources.shm_mib is not None:
-        container["linuxParameters"] = {"sharedMemorySize": resources.shm_mib}
+        container["linuxParameters"]["sharedMemorySize"] = resources.shm_mib
     request: dict[str, Any] = {
         "type": "container",
         "containerProperties": container,

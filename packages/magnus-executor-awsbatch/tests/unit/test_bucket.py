@@ -49,14 +49,14 @@ def test_what_was_written_is_read(bucket: Bucket) -> None:
 def test_what_is_to_be_new_must_not_be_there(bucket: Bucket) -> None:
     """And stays as it was."""
     bucket.put("a", b"1", only_new=True)
-    with pytest.raises(ExistsError, match="^PutObject on s3://bucket/at/some/place: it is there already$"):
+    with pytest.raises(ExistsError, match=r"^PutObject on s3://bucket/at/some/place: it is there already$"):
         bucket.put("a", b"2", only_new=True)
     assert bucket.get("a") == b"1"
 
 
 def test_what_is_not_there_is_told(bucket: Bucket) -> None:
     """By an error of its own."""
-    with pytest.raises(MissingError, match="^GetObject on s3://bucket/at/some/place: "):
+    with pytest.raises(MissingError, match=r"^GetObject on s3://bucket/at/some/place: "):
         bucket.get("a")
 
 

@@ -71,6 +71,10 @@ def test_a_budget_is_that_of_the_options_or_the_default() -> None:
             "execution_role is missing: on Fargate a role must fetch the image and send the logs",
         ),
         (
+            {"assign_public_ip": True},
+            "assign_public_ip is for Fargate; on EC2 the subnets of the compute environment decide",
+        ),
+        (
             {"handover": "bucket/prefix"},
             "handover is an address like s3://bucket/prefix, not 'bucket/prefix'",
         ),

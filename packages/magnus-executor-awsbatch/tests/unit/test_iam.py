@@ -38,12 +38,13 @@ def allows(found: dict[str, Any], action: str, resource: str) -> bool:
     )
 
 
+ACTIONS = ["s3:GetObject", "s3:PutObject"]
 SECRETS = statement(
     "MagnusSecrets", ["secretsmanager:GetSecretValue"], ["arn:aws:secretsmanager:*:*:secret:a-??????"]
 )
 STORES = (
-    need(*s3_statements("MagnusRunLog", "bucket", "runs/")),
-    need(*s3_statements("MagnusCatalog", "bucket", "")),
+    need(*s3_statements("MagnusRunLog", "bucket", "runs/", ACTIONS)),
+    need(*s3_statements("MagnusCatalog", "bucket", "", ACTIONS)),
 )
 
 
@@ -53,7 +54,9 @@ STORES = (
         policy(),
         policy(*STORES, need(SECRETS)),
         policy(need(SECRETS, {**SECRETS, "Resource": ["*"]})),
-        policy(need(*s3_statements("Own", "arn:aws:s3:eu-west-1:123456789012:accesspoint/mine", "runs"))),
+        policy(
+            need(*s3_statements("Own", "arn:aws:s3:eu-west-1:123456789012:accesspoint/mine", "runs", ACTIONS))
+        ),
     ],
 )
 def test_iam_takes_it(found: dict[str, Any]) -> None:
@@ -81,7 +84,7 @@ def test_a_job_may_read_what_it_is_told_and_answer() -> None:
 
 def test_stores_are_kept_below_their_prefixes() -> None:
     """Lists too: these are allowed on the bucket, under a condition."""
-    objects, listing = s3_statements("X", "bucket", "/runs/")
+    objects, listing = s3_statements("X", "bucket", "/runs/", ACTIONS)
     assert objects["Resource"] == ["arn:aws:s3:::bucket/runs/*"]
     assert listing["Resource"] == ["arn:aws:s3:::bucket"]
     assert listing["Condition"] == {"StringLike": {"s3:prefix": ["runs/*"]}}
@@ -90,7 +93,7 @@ def test_stores_are_kept_below_their_prefixes() -> None:
 def test_objects_of_an_access_point_are_named_by_its_arn() -> None:
     """As IAM wants them."""
     arn = "arn:aws:s3:eu-west-1:123456789012:accesspoint/mine"
-    objects, listing = s3_statements("X", arn, "runs")
+    objects, listing = s3_statements("X", arn, "runs", ACTIONS)
     assert (objects["Resource"], listing["Resource"]) == ([f"{arn}/object/runs/*"], [arn])
 
 

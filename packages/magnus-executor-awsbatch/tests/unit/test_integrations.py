@@ -117,29 +117,25 @@ class TestSecretsManager:
     """Secrets that jobs fetch themselves."""
 
     @pytest.mark.parametrize(
-        ("written", "resource", "lists"),
+        ("written", "resource"),
         [
-            ({"secret_id": "app"}, "arn:aws:secretsmanager:*:*:secret:app-??????", False),
+            ({"secret_id": "app"}, "arn:aws:secretsmanager:*:*:secret:app-??????"),
             (
                 {"secret_id": "arn:aws:secretsmanager:eu-west-1:1:secret:app-abcdef"},
                 "arn:aws:secretsmanager:eu-west-1:1:secret:app-abcdef",
-                False,
             ),
-            ({"prefix": "app/"}, "arn:aws:secretsmanager:*:*:secret:app/*", True),
-            ({}, "arn:aws:secretsmanager:*:*:secret:*", True),
+            ({"prefix": "app/"}, "arn:aws:secretsmanager:*:*:secret:app/*"),
+            ({}, "arn:aws:secretsmanager:*:*:secret:*"),
         ],
     )
-    def test_the_role_must_be_allowed_to(
-        self, written: dict[str, str], resource: str, *, lists: bool
-    ) -> None:
+    def test_the_role_must_be_allowed_to(self, written: dict[str, str], resource: str) -> None:
         """No more than what the options name."""
         secrets = service("secrets", "aws-secrets-manager", **written)
         needs = AwsSecrets().configure_for_traversal(options(), secrets)
         statements = [json.loads(text) for text in needs.permissions]
-        assert statements[0]["Resource"] == [resource]
-        assert [item["Action"] for item in statements[1:]] == (
-            [["secretsmanager:ListSecrets"]] if lists else []
-        )
+        assert [(item["Action"], item["Resource"]) for item in statements] == [
+            (["secretsmanager:GetSecretValue"], [resource])
+        ]
 
     def test_an_address_of_this_machine_is_another_in_a_job(self) -> None:
         """Unless an emulator runs jobs on this machine."""

@@ -144,6 +144,7 @@ class TestDefinitions:
             options(),
             options(job_role=ROLE, execution_role=ROLE, log_group="/own", shm=64, gpu=1),
             fargate(job_role=ROLE),
+            fargate(assign_public_ip=True),
         ],
     )
     def test_the_service_takes_them(self, given: AwsBatchOptions) -> None:
@@ -161,14 +162,20 @@ class TestDefinitions:
             "e",
         )
         assert container["logConfiguration"]["options"] == {"awslogs-group": "/own"}
-        assert container["linuxParameters"] == {"sharedMemorySize": 64}
+        assert container["linuxParameters"] == {"initProcessEnabled": True, "sharedMemorySize": 64}
         assert request["platformCapabilities"] == ["EC2"]
 
     def test_what_nobody_asked_for_is_left_to_batch(self) -> None:
         """Its own log group among it."""
         given = options()
         container = definition_request(given, asked(given))["containerProperties"]
-        assert set(container) == {"image", "command", "resourceRequirements"}
+        assert set(container) == {"image", "command", "linuxParameters", "resourceRequirements"}
+
+    def test_a_job_on_fargate_may_have_a_public_address(self) -> None:
+        """In a public subnet it reaches nothing without one."""
+        given = fargate(assign_public_ip=True)
+        container = definition_request(given, asked(given))["containerProperties"]
+        assert container["networkConfiguration"] == {"assignPublicIp": "ENABLED"}
 
     def test_equal_content_has_an_equal_name(self) -> None:
         """What concerns the submission alone makes no difference; anything in the definition does."""

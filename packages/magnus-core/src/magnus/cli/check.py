@@ -53,7 +53,8 @@ def check(
     else:
         print_findings(report.findings)
     if report.refused:
-        if iam:
-            print_findings(report.refused)
+        if iam:  # stdout is for the permissions alone
+            for finding in report.refused:
+                remark(f"refused: {finding}")
         remark(f"refused: {len(report.refused)} of {len(report.findings)}; this would not run")
         raise typer.Exit(REFUSED_EXIT_CODE)

@@ -28,8 +28,14 @@ def make_reporter(
     is_watched = terminal.stderr.isatty()
     has_colours = is_watched and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
     style = _Colours() if has_colours else _Plain()
-    look = f"magnus runs show{_option('-c', config_file)}"
-    return LineReporter(terminal, log_level, style, look=look, resume=resume, tells_starts=is_watched)
+    return LineReporter(
+        terminal,
+        log_level,
+        style,
+        options=_option("-c", config_file),
+        resume=resume,
+        tells_starts=is_watched,
+    )
 
 
 def resume_command(request: Request) -> str:
@@ -85,7 +91,7 @@ class LineReporter:
         log_level: str,
         style: _Plain | _Colours,
         *,
-        look: str,
+        options: str,
         resume: str,
         tells_starts: bool,
     ) -> None:
@@ -95,14 +101,14 @@ class LineReporter:
             terminal: Where to write.
             log_level: The least grave of what is told.
             style: How to mark words.
-            look: The command that shows a run, without the run's id.
-            resume: The command that continues it, likewise; empty where there is none.
+            options: What the commands that look at the run need behind their names.
+            resume: The command that continues it, without the run's id; empty where there is none.
             tells_starts: Whether each step is told when it begins: who watches wants to know what is taking so long.
         """
         self._terminal = terminal
         self._shown = _LEVELS[log_level]
         self._style = style
-        self._look = look
+        self._options = options
         self._resume = resume
         self._start_level = "INFO" if tells_starts else "DEBUG"
         self._done = self._failed = self._skipped = 0
@@ -164,6 +170,12 @@ class LineReporter:
             return
         why = f": {run.message}" if run.message else ""
         self._line("ERROR", f"run {run.run_id}: {status} ({counts}){why}")
-        self._line("ERROR", f"look:   {self._look} {run.run_id}")
+        self._line("ERROR", f"look:   magnus runs show{self._options} {run.run_id}")
         if self._resume:
             self._line("ERROR", f"resume: {self._resume} {run.run_id}")
+
+    def run_left(self, run: RunLog, reason: str) -> None:
+        """Say what to type to go on with it, and to end it."""
+        self._line("ERROR", f"run {run.run_id}: left, because this process was {reason}; its jobs go on")
+        self._line("ERROR", f"attach: magnus runs attach{self._options} {run.run_id}")
+        self._line("ERROR", f"end:    magnus runs reap{self._options} {run.run_id}")

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from magnus.domain.nothing import NOTHING
 from magnus.domain.records import RecordKind
-from magnus.domain.run_log import step_from_dict
+from magnus.domain.run_log import branch_from_dict, step_from_dict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from magnus.domain.run_log import StepLog
+    from magnus.domain.run_log import BranchLog, StepLog
     from magnus.ports.run_log_store import RunLogStore
 
 
@@ -44,3 +44,18 @@ def read_attached(store: RunLogStore, run_id: str, elapsed_seconds: float) -> At
         else:
             branches.add(record.name)
     return Attached(steps, frozenset(branches), elapsed_seconds)
+
+
+def read_open(store: RunLogStore, run_id: str) -> tuple[list[StepLog], list[BranchLog]]:
+    """Read the steps and branches of the run that have begun and not ended."""
+    steps: list[StepLog] = []
+    branches: list[BranchLog] = []
+    for record in store.scan(run_id, frozenset({RecordKind.STEP, RecordKind.BRANCH})):
+        if record.kind == RecordKind.STEP:
+            steps.append(step_from_dict(json.loads(record.body)))
+        else:
+            branches.append(branch_from_dict(json.loads(record.body)))
+    return (
+        [step for step in steps if not step.status.has_ended],
+        [branch for branch in branches if not branch.status.has_ended],
+    )

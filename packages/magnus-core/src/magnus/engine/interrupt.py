@@ -43,8 +43,13 @@ class Interrupts:
         self._began: float | None = None
         self._started_by_task: list[int] = []
 
-    def install(self, max_time_seconds: float | None = None) -> None:
-        """Begin to catch; does nothing outside the main thread, where Python allows no handlers."""
+    def install(self, max_time_seconds: float | None = None, elapsed_seconds: float = 0.0) -> None:
+        """Begin to catch; does nothing outside the main thread, where Python allows no handlers.
+
+        Args:
+            max_time_seconds: How long the run may take in all; None for no limit.
+            elapsed_seconds: How much of that is over.
+        """
         if threading.current_thread() is not threading.main_thread():
             return
         self._began = time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else None
@@ -53,7 +58,10 @@ class Interrupts:
         if max_time_seconds is not None:
             self._previous[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._on_alarm)
             self._max_time = max_time_seconds
-            signal.setitimer(signal.ITIMER_REAL, max_time_seconds)
+            if (left := max_time_seconds - elapsed_seconds) > 0:
+                signal.setitimer(signal.ITIMER_REAL, left)
+            else:
+                self._note_lateness()
 
     def uninstall(self) -> None:
         """Give the signals back to whoever had them."""
@@ -102,10 +110,14 @@ class Interrupts:
             raise self._stop
 
     def _on_alarm(self, _number: int, _frame: FrameType | None) -> None:
-        self._stop = StopRun(
-            f"the run took longer than its max_time of {self._max_time:g} s", interrupted=False
-        )
+        stop = self._note_lateness()
         self._look_at_children()
         if self._open:
             self._open = False
-            raise self._stop
+            raise stop
+
+    def _note_lateness(self) -> StopRun:
+        self._stop = StopRun(
+            f"the run took longer than its max_time of {self._max_time:g} s", interrupted=False
+        )
+        return self._stop

@@ -32,6 +32,9 @@ class Reporter(Protocol):
     def run_ended(self, run: RunLog) -> None:
         """The run log is closed."""
 
+    def run_left(self, run: RunLog, reason: str) -> None:
+        """This process ends for *reason*, and the jobs of the run go on without it."""
+
 
 class SilentReporter:
     """Shows nothing."""
@@ -55,4 +58,7 @@ class SilentReporter:
         """Do nothing."""
 
     def run_ended(self, run: RunLog) -> None:
+        """Do nothing."""
+
+    def run_left(self, run: RunLog, reason: str) -> None:
         """Do nothing."""

@@ -276,12 +276,19 @@ class InteractiveExecutor(Executor):
 
     @property
     def most_jobs_together(self) -> int:
-        """How many jobs of one map, whose branch is a single task, `trigger_jobs` wants at once; 1 for one by one."""
+        """How many jobs of one map `trigger_jobs` wants at once; 1 for one by one.
+
+        Only for maps whose branch is a single task, without a `max_concurrency`; what has no room by `max_concurrent_jobs`
+        comes later.
+        """
         return 1
 
     @property
     def leaves_jobs(self) -> bool:
-        """Whether jobs go on when the run is interrupted, so that `adopt` finds them later."""
+        """Whether jobs go on when a person or the system ends this process, so that `adopt` finds them later.
+
+        `stop_jobs` is not called then, and the run log stays open.
+        """
         return False
 
     def prepare_for_graph_execution(
@@ -329,10 +336,18 @@ class InteractiveExecutor(Executor):
         """
 
     def trigger_jobs(self, jobs: Sequence[Job], run_here: StepRunner) -> list[Status]:
-        """Start several jobs that differ only in their innermost map item; may be overridden to submit them as one.
+        """Start several jobs that differ only in their innermost map item, as one where the compute can.
+
+        Called with no more than `most_jobs_together` of them, all at their first attempt; further attempts come one by one.
+        Some may have been found by `adopt`, or asked for before: these are not started again. An executor that wants more
+        than one job together overrides this; the default starts one after another.
 
         Returns:
-            For each job what `trigger_job` returns for it. Raises like it, if none was started.
+            For each job what `trigger_job` returns for it, in the same order. If only some of them are refused, those are
+            TRIGGERED too, and `wait_for_jobs` tells their ends.
+
+        Raises:
+            JobSubmissionError: The compute refused all of them and nothing was started.
         """
         return [self.trigger_job(job, run_here) for job in jobs]
 
@@ -345,7 +360,10 @@ class InteractiveExecutor(Executor):
         raise NotImplementedError
 
     def stop_jobs(self) -> None:
-        """Stop every job that is still running, with all its processes; called when the run is interrupted."""
+        """Stop every job that is still running, with all its processes: those of `adopt` too that nobody asked for yet.
+
+        Called when the run is interrupted or took too long; not where `leaves_jobs` lets them go on.
+        """
 
     def reap(self, run_id: str, needs: Callable[[], Sequence[ComputeNeeds]]) -> list[str]:
         """End what a traversal of *run_id* that was killed has left running, and return one line for each.
@@ -365,7 +383,9 @@ class InteractiveExecutor(Executor):
     def adopt(self, run_id: str, needs: Sequence[ComputeNeeds], run_here: StepRunner) -> list[str]:
         """Find the jobs that an earlier traversal of *run_id* has triggered, and return one line for each.
 
-        Called after `prepare_for_graph_execution`. From then on `trigger_job` starts none of them again.
+        Called after `prepare_for_graph_execution`, before any job is triggered. From then on `trigger_job` starts none of
+        them again: it is called for each whose end is not in the run log yet, and `wait_for_jobs` tells that end, also of
+        one that had ended before it was found.
 
         Raises:
             ConfigurationError: The executor leaves no jobs behind, or the traversal still lives.

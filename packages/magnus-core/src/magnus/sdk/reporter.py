@@ -72,3 +72,9 @@ class LoggingReporter:
         """Tell how it ended."""
         level = logging.INFO if run.status is Status.SUCCESS else logging.ERROR
         self._tell(level, f"run {run.run_id}: {run.status}{f': {run.message}' if run.message else ''}")
+
+    def run_left(self, run: RunLog, reason: str) -> None:
+        """Tell that it goes on."""
+        self._tell(
+            logging.WARNING, f"run {run.run_id}: left, because this process was {reason}; its jobs go on"
+        )

@@ -63,7 +63,9 @@ class Bench:
         self, command: str, *, name: str = "step", branch: str = BRANCHES[0], timeout: float | None = None
     ) -> Job:
         """Return a job that runs *command* in a shell, as a step of a branch."""
-        definition = {"type": "task", "command": command, "command_type": "shell"}
+        definition: dict[str, Any] = {"type": "task", "command": command, "command_type": "shell"}
+        if timeout is not None:
+            definition["timeout"] = timeout
         settings = TaskSettings(command, "shell")
         node = Node(name, "task", definition, next="done", task=settings, timeout_seconds=timeout)
         options = self._run.context.types.executor_options(node)

@@ -70,7 +70,7 @@ def attach(request: Request, environ: Mapping[str, str], terminal: Terminal, rep
         execution = Execution(
             setup,
             graph,
-            request._replace(tag=head.tag),
+            request._replace(tag=head.tag, single_step=head.run_config.get("single_step")),
             executor,
             services,
             setup.compute_needs(),

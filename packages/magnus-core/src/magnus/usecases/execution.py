@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from magnus.bootstrap import open_run
 from magnus.definition.variables import PREFIX
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from magnus.ports.executor import ComputeNeeds, InteractiveExecutor
     from magnus.usecases.continued import Continued
     from magnus.usecases.outcome import Request
-
-_SHORTEST_SECONDS = 0.001
-"""For a run whose time is over already: no time at all would mean no limit."""
 
 
 class Attachment(NamedTuple):
@@ -128,7 +125,7 @@ class Execution:
             use_cached=self._continued is not None,
             original_run_id=self._continued.rerun.original_run_id if self._continued else "",
             start_time=run.context.clock.timestamp(),
-            run_config={**self._described, "dag": self._graph.definition()},
+            run_config=self._run_config(),
         )
         run.context.recorder.create_run_log(head, values)
         try:
@@ -142,6 +139,12 @@ class Execution:
             self._close(run, head, values)
             raise
         return head
+
+    def _run_config(self) -> dict[str, Any]:
+        run_config = {**self._described, "dag": self._graph.definition()}
+        if self._request.single_step is not None:  # whoever attaches must not run the others
+            run_config["single_step"] = self._request.single_step
+        return run_config
 
     def _attach(self, run: Run, values: Values) -> RunLog:
         """Get the compute ready and find what runs there; the run log stays as it is."""
@@ -168,7 +171,7 @@ class Execution:
         )
         stopped: StopRun | None = None
         elapsed = self._attachment.attached.elapsed_seconds if self._attachment else 0.0
-        run.context.interrupts.install(max(_SHORTEST_SECONDS, self._graph.max_time_seconds - elapsed))
+        run.context.interrupts.install(self._graph.max_time_seconds, elapsed)
         try:
             head.status = traversal.execute_graph(self._graph)
         except StopRun as stop:
@@ -177,7 +180,7 @@ class Execution:
                     f"this process was {stop.reason}, and left the jobs of run '{self._run_id}' running; "
                     f"`magnus runs attach {self._run_id}` goes on with it, `magnus runs reap {self._run_id}` ends them"
                 )
-                run.context.reporter.warning(message)
+                run.context.reporter.run_left(head, stop.reason)
                 raise InterruptedRunError(message) from stop
             stopped = stop
             head.status, head.message = Status.FAIL, stop.reason

@@ -30,6 +30,7 @@ from magnus.engine.reporting import SilentReporter
 from magnus.errors import ConfigurationError, MagnusError, ServiceError
 from magnus.plugins.discovery import find_plugins
 from magnus.plugins.manager import AdapterManager
+from magnus.ports.executor import InteractiveExecutor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from magnus.engine.context import Services
     from magnus.engine.forwarding import Forwarded, ForwardedJob
     from magnus.engine.terminal import Terminal
-    from magnus.ports.executor import InteractiveExecutor, Mailbox
+    from magnus.ports.executor import Mailbox
 
 _SECONDS_TO_CONNECT = 5.0
 _LENGTH_BYTES = 8
@@ -97,8 +98,18 @@ def run_forwarded_job(terminal: Terminal, source: str = "") -> Status:
 
 
 def _mailbox(source: str, adapters: AdapterManager) -> Mailbox:
+    """Return the mailbox that the job is in.
+
+    Raises:
+        ConfigurationError: There is no such executor, or it has no mailboxes.
+    """
     name, _, address = source.partition(":")
-    executor: type[InteractiveExecutor] = adapters.load("executor", name)
+    executor = adapters.load("executor", name)
+    if not issubclass(executor, InteractiveExecutor):
+        message = (
+            f"--job-from={source} is for processes that magnus starts: the executor '{name}' starts none"
+        )
+        raise ConfigurationError(message)
     return executor.mailbox(address)
 
 

@@ -14,7 +14,7 @@ from magnus.domain.graph import Graph
 from magnus.domain.nodes import Backoff, MapSettings, Node, RetryPolicy, TaskSettings
 from magnus.domain.parameters import encode_all
 from magnus.domain.records import RecordKind
-from magnus.domain.run_log import RunLog, Status
+from magnus.domain.run_log import RunLog, Status, StepLog
 from magnus.engine.context import RunContext, Services
 from magnus.engine.in_process import InProcessExecutor
 from magnus.engine.interrupt import Interrupts, StopRun
@@ -22,6 +22,7 @@ from magnus.engine.isolation import ProcessState
 from magnus.engine.masking import Masker
 from magnus.engine.recorder import RunRecorder, read_run_log
 from magnus.engine.reporting import SilentReporter
+from magnus.engine.rerun import Rerun
 from magnus.engine.step import StepRunner
 from magnus.engine.traversal import Traversal, next_node_name
 from magnus.ports.executor import CommonOptions, Executor
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from magnus.domain.jobs import Job
-    from magnus.domain.run_log import StepLog
     from magnus.ports.executor import InteractiveExecutor
     from magnus.ports.node_type import NodeType
     from magnus.ports.task_type import TaskContext
@@ -180,14 +180,18 @@ class Stage:
             code_identities=[],
         )
 
-    def run(self, graph: Graph, *, single_step: str | None = None, **parameters: Any) -> Status:
+    def run(
+        self, graph: Graph, *, single_step: str | None = None, rerun: Rerun | None = None, **parameters: Any
+    ) -> Status:
         """Traverse *graph*."""
         values = encode_all(parameters, "test")
         self.context.recorder.create_run_log(RunLog("run"), values)
         state = ProcessState()
         try:
             with StepRunner(self.context, state) as run_here:
-                traversal = Traversal(self.context, run_here, dict(values), single_step=single_step)
+                traversal = Traversal(
+                    self.context, run_here, dict(values), rerun=rerun, single_step=single_step
+                )
                 return traversal.execute_graph(graph)
         finally:
             state.close()
@@ -409,6 +413,217 @@ def test_a_job_that_is_refused_fails_its_step_only() -> None:
     assert "was refused" in step.message
     assert stage.steps["p.b.one"].status is Status.SUCCESS
     assert stage.clock.now == 60 + 120
+
+
+def test_a_failure_that_no_attempt_would_mend_ends_the_step() -> None:
+    """The executor says so; the user's attempts are not spent on it."""
+    executor = FakeExecutor()
+    executor.lose("one", message="its image does not exist", failure="image", retryable=False)
+    stage = Stage(executor)
+    assert stage.run(chain(task("one", retry=RetryPolicy(5)))) is Status.FAIL
+    assert executor.triggered == [("one", 1)]
+    (attempt,) = stage.steps["one"].attempts
+    assert (stage.steps["one"].status, attempt.failure) == (Status.FAIL, ["image"])
+    assert stage.steps["one"].message == "its image does not exist"
+
+
+class TestGathering:
+    """Jobs of one map that are triggered together, where the executor wants it and the map allows it."""
+
+    SINGLE = chain(task("one", "square"))
+
+    def gathered(self, graph: Graph, **parameters: Any) -> list[list[str]]:
+        """Return what was triggered together of *graph*, in a run that succeeds."""
+        executor = FakeExecutor(1000, most_jobs_together=100)
+        assert Stage(executor).run(graph, **parameters) is Status.SUCCESS
+        return executor.triggered_together
+
+    def test_a_thousand_items_are_triggered_in_as_many_calls_as_the_executor_wants(self) -> None:
+        """In the order of the items, each once, and all that is left in the last call; what they set is collected."""
+        executor = FakeExecutor(5000, most_jobs_together=300)
+        stage = Stage(executor)
+        assert stage.run(chain(map_of(self.SINGLE)), items=list(range(1000))) is Status.SUCCESS
+        assert [len(names) for names in executor.triggered_together] == [300, 300, 300, 100]
+        names = [name for names in executor.triggered_together for name in names]
+        assert names == [name for name, _ in executor.triggered]
+        assert [name.split(".")[1] for name in names] == [f"%={item}" for item in range(1000)]
+        assert executor.most_at_once == 1000
+        assert stage.parameters["squared"] == [item**2 for item in range(1000)]
+        assert {len(step.attempts) for step in stage.steps.values() if step.name == "one"} == {1}
+
+    def test_all_of_them_begin_before_any_is_triggered(self) -> None:
+        """The run log holds each of them when the executor is called."""
+        begun: list[int] = []
+
+        class Looks(FakeExecutor):
+            def trigger_jobs(self, jobs: Sequence[Job], run_here: Any) -> list[Status]:
+                """Count the steps that have begun."""
+                begun.append(sum(step.name == "one" for step in stage.steps.values()))
+                return super().trigger_jobs(jobs, run_here)
+
+        stage = Stage(Looks(most_jobs_together=100))
+        assert stage.run(chain(map_of(self.SINGLE)), items=[1, 2, 3]) is Status.SUCCESS
+        assert begun == [3]
+
+    def test_no_more_are_gathered_than_there_is_room_for(self) -> None:
+        """What has no room yet follows, together with whatever has room then."""
+        executor = FakeExecutor(4, most_jobs_together=100)
+        stage = Stage(executor)
+        assert stage.run(chain(map_of(self.SINGLE)), items=list(range(10))) is Status.SUCCESS
+        assert executor.triggered_together[0] == [f"map.%={item}.one" for item in range(4)]
+        assert executor.most_at_once == 4
+        assert len(executor.triggered) == 10
+
+    def test_an_executor_that_wants_one_by_one_gets_them_so(self) -> None:
+        """As every executor did."""
+        executor = FakeExecutor()
+        assert Stage(executor).run(chain(map_of(self.SINGLE)), items=[1, 2]) is Status.SUCCESS
+        assert executor.triggered_together == []
+        assert len(executor.triggered) == 2
+
+    def test_maps_are_gathered_wherever_they_stand(self) -> None:
+        """A map in a branch, and its neighbour, each by itself."""
+        graph = chain(parallel("p", a=chain(map_of(self.SINGLE)), b=chain(map_of(self.SINGLE))))
+        assert sorted(self.gathered(graph, items=[1, 2])) == [
+            [f"p.{branch}.map.%={item}.one" for item in (1, 2)] for branch in ("a", "b")
+        ]
+
+    def test_a_limit_of_the_map_is_kept_by_not_gathering(self) -> None:
+        """The compute would run all that it is given."""
+        executor = FakeExecutor(8, most_jobs_together=100)
+        graph = chain(map_of(self.SINGLE, max_concurrency=2))
+        assert Stage(executor).run(graph, items=list(range(6))) is Status.SUCCESS
+        assert executor.triggered_together == []
+        assert executor.most_at_once == 2
+
+    @pytest.mark.parametrize(
+        "node",
+        [
+            map_of(chain(task("one"), task("two"))),
+            map_of(chain(Node("one", "as-is", {"type": "as-is"}))),
+            map_of(chain(map_of(chain(task("one"), task("two"))))),
+            parallel("p", a=chain(task("one")), b=chain(task("one"))),
+        ],
+        ids=["two tasks", "no task", "a map of two tasks", "parallel"],
+    )
+    def test_what_is_no_map_of_single_tasks_is_not_gathered(self, node: Node) -> None:
+        """Its jobs differ in more than the item, or do not begin at the same time."""
+        assert self.gathered(chain(node), items=[1, 2]) == []
+
+    def test_a_step_that_mends_is_a_second_task(self) -> None:
+        """Its job is none of the first ones."""
+        branch = chain(task("one", "fail", on_failure="mend"), task("mend"))
+        assert self.gathered(chain(map_of(branch)), items=[1, 2]) == []
+
+    def test_items_that_a_rerun_skips_are_left_out(self) -> None:
+        """Only those whose step has not succeeded before are triggered."""
+        (node,) = [node for node in self.SINGLE.nodes.values() if node.task]
+        done = {
+            f"map.%={item}.one": StepLog(
+                "one",
+                f"map.%={item}.one",
+                Status.SUCCESS,
+                work_hash=node.work_hash(),
+                output_parameters={"squared": item**2},
+            )
+            for item in (1, 3, 5)
+        }
+        rerun = Rerun("before", done, {"map": set()}, lambda step: encode_all(step.output_parameters, "test"))
+        executor = FakeExecutor(100, most_jobs_together=100)
+        stage = Stage(executor)
+        assert stage.run(chain(map_of(self.SINGLE)), rerun=rerun, items=[1, 2, 3, 4, 5]) is Status.SUCCESS
+        assert executor.triggered_together == [["map.%=2.one", "map.%=4.one"]]
+        assert stage.parameters["squared"] == [1, 4, 9, 16, 25]
+
+    def test_a_map_that_a_rerun_skips_whole_triggers_nothing(self) -> None:
+        """No call for no job."""
+        (node,) = [node for node in self.SINGLE.nodes.values() if node.task]
+        done = {"map.%=1.one": StepLog("one", "map.%=1.one", Status.SUCCESS, work_hash=node.work_hash())}
+        rerun = Rerun("before", done, {}, lambda _step: {})
+        executor = FakeExecutor(100, most_jobs_together=100)
+        stage = Stage(executor)
+        assert stage.run(chain(map_of(self.SINGLE), task("after")), rerun=rerun, items=[1]) is Status.SUCCESS
+        assert executor.triggered_together == []
+        assert executor.triggered == [("after", 1)]
+
+    def test_jobs_that_are_refused_together_fail_each_their_own_step(self) -> None:
+        """Each has an attempt that says so; what follows a failure follows it."""
+        executor = FakeExecutor(most_jobs_together=100)
+        executor.refused = {"map.%=2.one"}
+        stage = Stage(executor)
+        assert stage.run(chain(map_of(self.SINGLE)), items=[1, 2, 3]) is Status.FAIL
+        assert executor.triggered == []
+        for item in (1, 2, 3):
+            step = stage.steps[f"map.%={item}.one"]
+            assert (step.status, [attempt.failure for attempt in step.attempts]) == (
+                Status.FAIL,
+                [["submission"]],
+            )
+            assert "were refused" in step.message
+        assert stage.steps["map"].message == "failed in %=1, %=2, %=3"
+
+    def test_each_job_is_taken_as_far_as_the_executor_says_it_got(self) -> None:
+        """Some have ended already, well or not; others end later."""
+
+        class RunsSome(FakeExecutor):
+            def trigger_jobs(self, jobs: Sequence[Job], run_here: Any) -> list[Status]:
+                """Run the first and the last at once, and take the others."""
+                return [
+                    run_here(jobs[0]),
+                    *(self.trigger_job(job, run_here) for job in jobs[1:-1]),
+                    run_here(jobs[-1]),
+                ]
+
+        def odd(context: TaskContext) -> dict[str, Any]:
+            if context.get_parameter("item") == 4:
+                raise ValueError("as the test says")
+            return {"seen": context.get_parameter("item")}
+
+        executor = RunsSome(most_jobs_together=100)
+        stage = Stage(executor, {"odd": odd})
+        assert stage.run(chain(map_of(chain(task("one", "odd")))), items=[1, 2, 3, 4]) is Status.FAIL
+        assert stage.calls.steps == [f"map.%={item}.one" for item in (1, 4, 2, 3)]
+        assert [stage.steps[f"map.%={item}.one"].status for item in (1, 2, 3, 4)] == [
+            *[Status.SUCCESS] * 3,
+            Status.FAIL,
+        ]
+
+    def test_further_attempts_come_one_by_one(self) -> None:
+        """Each after its own pause; only the first attempts are gathered."""
+        executor = FakeExecutor(most_jobs_together=100)
+        executor.lose("map.%=2.one", message="gone")
+        executor.lose("map.%=3.one", message="gone")
+        stage = Stage(executor)
+        branch = chain(task("one", "square", retry=RetryPolicy(2, Backoff(10))))
+        assert stage.run(chain(map_of(branch)), items=[1, 2, 3]) is Status.SUCCESS
+        assert executor.triggered_together == [[f"map.%={item}.one" for item in (1, 2, 3)]]
+        assert executor.triggered[3:] == [("map.%=2.one", 2), ("map.%=3.one", 2)]
+        assert stage.parameters["squared"] == [1, 4, 9]
+
+    def test_an_interrupt_while_jobs_are_gathered_records_what_had_begun(self) -> None:
+        """Nothing was triggered; neither a step nor a branch is left open."""
+
+        class Interrupted(FakeExecutor):
+            def add_code_identities(self, job: Job) -> list[Any]:
+                """Be interrupted when the third begins."""
+                if job.step_name == "map.%=3.one":
+                    raise StopRun("interrupted by SIGTERM", interrupted=True)
+                return []
+
+        executor = Interrupted(most_jobs_together=100)
+        stage = Stage(executor)
+        with pytest.raises(StopRun):
+            stage.run(chain(map_of(self.SINGLE)), items=[1, 2, 3, 4])
+        assert executor.triggered == []
+        ended = {name: (step.status, step.message) for name, step in stage.steps.items()}
+        stopped = (Status.FAIL, "interrupted by SIGTERM")
+        assert ended == {"map": stopped, "map.%=1.one": stopped, "map.%=2.one": stopped}
+        assert {branch.status for branch in stage.steps["map"].branches.values()} == {Status.FAIL}
+
+    def test_each_map_is_gathered_by_itself(self) -> None:
+        """The next map begins with nothing."""
+        graph = chain(map_of(self.SINGLE), map_of(self.SINGLE)._replace(name="again"))
+        assert [len(names) for names in self.gathered(graph, items=[1, 2])] == [2, 2]
 
 
 def test_when_a_run_is_stopped_everything_that_was_open_is_closed() -> None:

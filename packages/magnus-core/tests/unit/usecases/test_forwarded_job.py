@@ -161,6 +161,15 @@ def test_a_step_that_fails_is_recorded_and_ends_with_1(elsewhere: Elsewhere) -> 
     assert elsewhere.recorded().attempts[0].exit_code == 3
 
 
+def test_an_attempt_that_is_recorded_is_not_run_again(elsewhere: Elsewhere) -> None:
+    """A compute that loses a host may start the same job once more, after it had done its work."""
+    message = elsewhere.message("echo ran >> ran; exit 3")
+    codes = [elsewhere.run(message).code for _ in range(2)]
+    assert codes == [1, 1]
+    assert elsewhere.file("ran") == "ran\n"
+    assert [attempt.exit_code for attempt in elsewhere.recorded().attempts] == [3]
+
+
 def test_the_run_the_tag_and_the_attempt_are_those_that_were_told(elsewhere: Elsewhere) -> None:
     """What follows a node that fails is not needed to run it, and not there."""
     (elsewhere.folder / "look.py").write_text(
@@ -195,7 +204,7 @@ def test_another_version_is_refused_with_both_named(elsewhere: Elsewhere, versio
         f"here is magnus-core {own_version()}, but the run was started by {version}; "
         "install the same version in both places (an image: build it again)"
     )
-    assert (ended.code, ended.told) == (2, [Told(refusal=refusal)])
+    assert (ended.code, ended.told) == (2, [Told(refusal=refusal, is_last=True)])
     assert refusal in ended.err
     assert "Traceback" not in ended.err
     assert not (elsewhere.folder / "ran").exists()
@@ -302,7 +311,7 @@ class TestRehearsal:
     def test_it_says_that_it_began_and_runs_nothing(self, elsewhere: Elsewhere) -> None:
         """The run log is as it was."""
         ended = elsewhere.run(elsewhere.message(None))
-        assert (ended.code, ended.out, ended.told) == (0, b"", [Told(has_begun=True)])
+        assert (ended.code, ended.out, ended.told) == (0, b"", [Told(has_begun=True, is_last=True)])
         assert elsewhere.recorder.get_step_log("fit") is None
 
     def test_a_server_that_answers_is_enough(self, elsewhere: Elsewhere) -> None:
@@ -317,7 +326,7 @@ class TestRehearsal:
             port = server.getsockname()[1]
         ended = elsewhere.run(elsewhere.message(None, endpoints=(("127.0.0.1", port),)))
         refusal = f"127.0.0.1:{port} does not answer: Connection refused"
-        assert (ended.code, ended.told) == (3, [Told(refusal=refusal)])
+        assert (ended.code, ended.told) == (3, [Told(refusal=refusal, is_last=True)])
 
     def test_a_step_does_not_try_what_the_rehearsal_has_tried(self, elsewhere: Elsewhere) -> None:
         """That would cost every step."""

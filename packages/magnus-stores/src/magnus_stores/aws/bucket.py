@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from magnus_stores.aws.failures import code_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -87,7 +89,7 @@ class Bucket:
             try:
                 answer = s3.get_object(**self._named(key), **condition)
             except s3.exceptions.ClientError as error:
-                code = _code(error)
+                code = code_of(error)
                 if code in _UNCHANGED or code in _ABSENT:
                     return code in _UNCHANGED
                 raise
@@ -100,7 +102,7 @@ class Bucket:
             try:
                 body = s3.get_object(**self._named(key))["Body"]
             except s3.exceptions.ClientError as error:
-                if _code(error) in _ABSENT:
+                if code_of(error) in _ABSENT:
                     return None
                 raise
         return self._blocks(key, body, block_bytes)
@@ -111,7 +113,7 @@ class Bucket:
             try:
                 return s3.head_object(**self._named(key))["ContentLength"]
             except s3.exceptions.ClientError as error:
-                if _code(error) in _ABSENT:
+                if code_of(error) in _ABSENT:
                     return None
                 raise
 
@@ -130,9 +132,9 @@ class Bucket:
                 try:
                     s3.put_object(**self._named(key), Body=data, IfNoneMatch="*")
                 except s3.exceptions.ClientError as error:
-                    if _code(error) in _TAKEN:
+                    if code_of(error) in _TAKEN:
                         return False
-                    if _code(error) not in _BUSY or attempt == _CONFLICTS - 1:
+                    if code_of(error) not in _BUSY or attempt == _CONFLICTS - 1:
                         raise
                 else:
                     return True
@@ -194,7 +196,7 @@ class Bucket:
             try:
                 manager.download(self._options.bucket, self._base + key, cast("Any", target)).result()
             except s3.exceptions.ClientError as error:
-                if _code(error) in _ABSENT:
+                if code_of(error) in _ABSENT:
                     return False
                 raise
         return True
@@ -218,9 +220,10 @@ class Bucket:
                 now = _moment(page)
                 for upload in page.get("Uploads", ()):
                     if now - upload["Initiated"] > older_than:
-                        s3.abort_multipart_upload(
-                            Bucket=self._options.bucket, Key=upload["Key"], UploadId=upload["UploadId"]
-                        )
+                        with suppress(s3.exceptions.NoSuchUpload):  # it has just ended
+                            s3.abort_multipart_upload(
+                                Bucket=self._options.bucket, Key=upload["Key"], UploadId=upload["UploadId"]
+                            )
 
     def close(self) -> None:
         """Close connections; the next request would make new ones."""
@@ -267,10 +270,6 @@ class Bucket:
                 client: S3Client = connect("s3", self._options.region, self._options.endpoint_url)
                 self._client, self._process_id = client, os.getpid()
             return self._client
-
-
-def _code(error: Any) -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))
 
 
 def _moment(page: Mapping[str, Any]) -> datetime:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from contextlib import contextmanager
 from functools import lru_cache
@@ -17,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from s3transfer.manager import TransferConfig, TransferManager
 from s3transfer.subscribers import BaseSubscriber
 
-from magnus_stores.aws.failures import Refusal, not_answered, refused
+from magnus_stores.aws.failures import Refusal, code_of, not_answered, refused
 from magnus_stores.aws.parallel import WORKERS
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ _ATTEMPTS = 5
 _CONNECT_SECONDS = 10
 _READ_SECONDS = 60
 _TRANSFER_WORKERS = 10
-_BLOCKS_HELD = 3
+_BLOCKS_HELD = 4
 """Blocks of a transfer that wait in memory; those that are being read or written come on top."""
 
 _ACTIONS = {
@@ -48,6 +49,12 @@ _ACTIONS = {
     "PutObject": "s3:PutObject",
     "UploadPart": "s3:PutObject",
 }
+
+# These write whole requests and answers, tokens and secrets among them, as soon as a task turns on debug lines for all.
+for _name in ("botocore.auth", "botocore.endpoint", "botocore.parsers"):
+    _logger = logging.getLogger(_name)
+    if _logger.level == logging.NOTSET:
+        _logger.setLevel(logging.INFO)
 
 _lock = Lock()
 """Making a client is not safe among threads; using one is."""
@@ -122,11 +129,6 @@ def talking(
         raise not_answered(what, shown, _kind(failure), text, error) from None
 
 
-def code_of(error: ClientError) -> str:
-    """Return the name, or the number, by which the service calls *error*."""
-    return str(error.response.get("Error", {}).get("Code", ""))
-
-
 def without_user(address: str) -> str:
     """Return *address* without a user and password in it."""
     parts = urlsplit(address)
@@ -160,7 +162,6 @@ def _session(_process_id: int, _variables: tuple[tuple[str, str], ...]) -> boto3
     return boto3.session.Session()
 
 
-@lru_cache(maxsize=1)
 def _config() -> Config:
     return Config(
         connect_timeout=_CONNECT_SECONDS,
