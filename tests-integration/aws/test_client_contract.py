@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from fake_batch import (
     Hangs,
     Reclaimed,
     Succeeds,
+    Unschedulable,
     VirtualClock,
 )
 from fake_batch.containers import DEFAULT_LOG_GROUP
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
 PATIENCE_SECONDS = 30
 CAPACITY = "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY - none is free"
+NEEDS = [{"type": "MEMORY", "value": "256"}, {"type": "VCPU", "value": "1"}]
 MISSING_IMAGE = "magnus-no-such-image:1"
 AGAIN = {
     "attempts": 2,
@@ -125,10 +128,11 @@ class FakeSide(Side):
         self.aws = FakeAws(self.clock.now)
         self.batch = Batch(connect=self.aws.client, sleep=self.clock.sleep)
         self.queue, self.definition = "spot", self.aws.job_definition()
-        self.lost = False
+        self.lost = self.is_held = False
 
     def plan(self, command: str, script: Script) -> list[str]:
         """See the base."""
+        script = Unschedulable() if self.is_held else script
         self.aws.in_order(AnswerLost(then=script) if self.lost else script)
         self.lost = False
         return ["sh", "-c", command]
@@ -149,8 +153,8 @@ class FakeSide(Side):
         next(job for job in self.aws.jobs() if job.job_id == job_id).status_reason = CAPACITY
 
     def hold(self) -> None:
-        """See the base: by waiting for ever."""
-        self.aws.registry.change_environment("spot", state="DISABLED")
+        """See the base."""
+        self.is_held = True
 
     def reclaim(self, job_id: str) -> None:
         """Leave it to the script."""
@@ -191,8 +195,6 @@ class EmulatorSide(Side):
 
     def wait(self) -> None:
         """See the base."""
-        import time
-
         time.sleep(0.05)
 
     def stick(self, job_id: str) -> None:
@@ -253,15 +255,8 @@ class TestJobs:
 
     def test_a_job_whose_image_is_missing(self, side: Side) -> None:
         """Says so in the reason of its container, and has no exit code."""
-        request = {
-            "jobDefinitionName": "bad",
-            "type": "container",
-            "containerProperties": {"image": MISSING_IMAGE},
-        }
-        request["containerProperties"]["resourceRequirements"] = [  # type: ignore[index]
-            {"type": "MEMORY", "value": "256"},
-            {"type": "VCPU", "value": "1"},
-        ]
+        properties = {"image": MISSING_IMAGE, "resourceRequirements": NEEDS}
+        request = {"jobDefinitionName": "bad", "type": "container", "containerProperties": properties}
         state = side.end("true", CannotPull(), jobDefinition=side.batch.register(request))
         assert (state.status, state.exit_code, state.log_stream) == ("FAILED", None, "")
         assert state.container_reason.startswith("CannotPullContainerError: ")
@@ -362,7 +357,7 @@ class TestSubmissions:
     def test_a_lost_answer(self, side: Side) -> None:
         """The job is there."""
         side.spoil("lose")
-        with pytest.raises(UnansweredError, match="^SubmitJob: no answer came: "):
+        with pytest.raises(UnansweredError, match=r"^SubmitJob: no answer came: "):
             side.submit()
         assert len(side.batch.find(side.queue, "job")) == 1
 
@@ -371,7 +366,7 @@ class TestSubmissions:
     )
     def test_a_refusal(self, side: Side, wrong: dict[str, Any]) -> None:
         """Nothing was submitted."""
-        with pytest.raises(JobSubmissionError, match="^SubmitJob: "):
+        with pytest.raises(JobSubmissionError, match=r"^SubmitJob: "):
             side.submit(**wrong)
 
     def test_an_array_of_one_is_refused(self, side: Side) -> None:
@@ -403,7 +398,7 @@ class TestDefinitionsAndQueues:
         """By name the newest."""
         properties = {
             "image": "image:1",
-            "resourceRequirements": [{"type": "MEMORY", "value": "256"}, {"type": "VCPU", "value": "1"}],
+            "resourceRequirements": NEEDS,
             "logConfiguration": {"logDriver": "awslogs", "options": {"awslogs-group": "/own"}},
         }
         request = {"jobDefinitionName": "own", "type": "container", "containerProperties": properties}

@@ -147,7 +147,7 @@ def test_a_refused_submission_is_known_by_its_code(
 
 def test_a_request_that_the_service_would_refuse_is_not_sent(account: Account) -> None:
     """The library knows what it takes."""
-    with pytest.raises(JobSubmissionError, match='(?s)^SubmitJob would refuse the request: .*"jobQueue"'):
+    with pytest.raises(JobSubmissionError, match=r'(?s)^SubmitJob would refuse the request: .*"jobQueue"'):
         account.batch.submit({"jobName": "job", "jobDefinition": "d"})
     assert account.aws.calls["SubmitJob"] == 0
 
@@ -155,17 +155,17 @@ def test_a_request_that_the_service_would_refuse_is_not_sent(account: Account) -
 def test_a_lost_answer_is_no_refusal(account: Account) -> None:
     """The job is there."""
     account.aws.in_order(AnswerLost())
-    with pytest.raises(UnansweredError, match="^SubmitJob: no answer came: "):
+    with pytest.raises(UnansweredError, match=r"^SubmitJob: no answer came: "):
         account.batch.submit(REQUEST)
     assert len(account.batch.find("spot", "job")) == 1
 
 
 def test_lines_of_what_is_not_there_are_missing(account: Account) -> None:
     """A group or a stream: the error says which."""
-    with pytest.raises(MissingError, match="log group does not exist"):
+    with pytest.raises(MissingError, match=r"log group does not exist"):
         list(account.batch.log_events("/none", ["s"], 0))
     account.aws.logs.create("/aws/batch/job")
-    with pytest.raises(MissingError, match="log stream does not exist"):
+    with pytest.raises(MissingError, match=r"log stream does not exist"):
         list(account.batch.log_events("/aws/batch/job", ["s"], 0))
 
 
@@ -195,7 +195,7 @@ def test_without_a_region_nobody_knows_whom_to_ask(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("AWS_CONFIG_FILE", "/none")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     with pytest.raises(
-        ConfigurationError, match="^no AWS region is known: set `region` in the configuration"
+        ConfigurationError, match=r"^no AWS region is known: set `region` in the configuration"
     ):
         connect("batch", "", "")
 

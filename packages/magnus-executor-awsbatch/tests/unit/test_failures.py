@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from magnus_executor_awsbatch import failures
@@ -9,7 +11,7 @@ from magnus_executor_awsbatch.client import JobState
 from magnus_executor_awsbatch.failures import Cause, FailureClass
 
 
-def ended(*, has_begun: bool = True, refusal: str = "", last_words: str = "", **said: object) -> Cause:
+def ended(*, has_begun: bool = True, refusal: str = "", last_words: str = "", **said: Any) -> Cause:
     """Return the cause of a failed job of which Batch says *said*."""
     state = JobState("id", "FAILED")._replace(**said)
     return failures.ended(state, has_begun=has_begun, refusal=refusal, last_words=last_words)
@@ -30,7 +32,8 @@ def ended(*, has_begun: bool = True, refusal: str = "", last_words: str = "", **
 @pytest.mark.parametrize("field", ["reason", "container_reason"])
 def test_a_container_that_could_not_start_is_known_by_its_reason(reason: str, field: str) -> None:
     """Wherever Batch puts it."""
-    cause = ended(**{field: reason})
+    said: dict[str, Any] = {field: reason}
+    cause = ended(**said)
     assert (cause.failure_class, cause.may_mend) == (FailureClass.NOT_STARTED, True)
     assert cause.message.startswith(f"the container could not be started: {reason};")
 

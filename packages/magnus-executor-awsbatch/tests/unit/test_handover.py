@@ -76,7 +76,7 @@ def test_an_intent_of_another_format_is_refused() -> None:
     handover(s3).lay_down(INTENT, [b"x"])
     key = ("bucket", "at/run/job.intent.json")
     s3.objects[key] = json.dumps({**json.loads(s3.objects[key]), "format": 2}).encode()
-    with pytest.raises(ServiceError, match="was written by another version of magnus; attach with that one"):
+    with pytest.raises(ServiceError, match=r"was written by another version of magnus; attach with that one"):
         handover(s3).intents()
 
 
@@ -144,7 +144,7 @@ class TestArrayIndex:
     def test_a_job_that_does_not_find_out_does_not_guess(self, environ: dict[str, str]) -> None:
         """Or an item would be worked on twice, and another never."""
         with pytest.raises(
-            ServiceError, match="^the job is one of 10 children of an array, and does not find out which"
+            ServiceError, match=r"^the job is one of 10 children of an array, and does not find out which"
         ):
             array_index(environ, 10)
 

@@ -47,7 +47,7 @@ class TestQueues:
     def test_an_environment_that_is_broken_is_told_with_its_reason(self, kit: Kit) -> None:
         """In the words of Batch."""
         kit.aws.registry.change_environment("spot", status="INVALID", statusReason="no subnets")
-        with pytest.raises(ConfigurationError, match="'spot-environment' starts no jobs: no subnets$"):
+        with pytest.raises(ConfigurationError, match=r"'spot-environment' starts no jobs: no subnets$"):
             kit.executor()
 
     def test_a_queue_may_be_named_by_its_arn(self, kit: Kit) -> None:

@@ -61,7 +61,7 @@ def submission(
 
 def check(operation: str, request: dict[str, Any]) -> None:
     """Hold a request against the service's own description."""
-    model = botocore.session.get_session().get_service_model("batch").operation_model(operation)
+    model: Any = botocore.session.get_session().get_service_model("batch").operation_model(operation)
     report = ParamValidator().validate(request, model.input_shape)
     assert not report.has_errors(), report.generate_report()
 
@@ -185,7 +185,7 @@ class TestDefinitions:
             return str(definition_request(given, asked(given))["jobDefinitionName"])
 
         assert name() == name(environment={"A": "1"}, tags={"a": "b"}, job_queue="other", poll_interval=9)
-        differing = [
+        differing: list[dict[str, Any]] = [
             {},
             {"docker_image": "image:2"},
             {"job_role": "r"},
