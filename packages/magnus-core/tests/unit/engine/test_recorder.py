@@ -237,7 +237,12 @@ class TestTogether:
         self, store: NotingStore, recorder: RunRecorder
     ) -> None:
         """It has happened."""
-        with pytest.raises(KeyError), recorder.together():
-            recorder.add_step_log(StepLog("one", "one"))
-            raise KeyError
+
+        def fail() -> None:
+            with recorder.together():
+                recorder.add_step_log(StepLog("one", "one"))
+                raise KeyError
+
+        with pytest.raises(KeyError):
+            fail()
         assert recorder.get_step_logs(["one", "two"]).keys() == {"one"}
