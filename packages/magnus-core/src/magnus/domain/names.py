@@ -9,14 +9,20 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
-from urllib.parse import unquote
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 ROOT_BRANCH = ""
 """The internal name of the outermost graph."""
 
 DAG_BRANCH = "dag"
 """The name of the only branch of a dag node."""
+
+ITEM = "%"
+"""Stands in a path for the item of a map, which the map variable then gives; no encoded value looks like it."""
 
 _JSON_MARK = "%="
 _NEEDS_ENCODING = re.compile(r"[%./\\\x00-\x1f\x7f]|^\s|\s$")
@@ -78,6 +84,15 @@ def encode_map_value(value: Any) -> str:
     if isinstance(value, str) and value:
         return _percent(value)
     return _JSON_MARK + _percent(json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False))
+
+
+def in_command(path: Sequence[str]) -> str:
+    """Return the dotted *path* of a step as it can stand on any command line: ASCII that no shell takes apart.
+
+    Args:
+        path: Names of nodes and branches, outermost first; `ITEM` stands for the item of a map.
+    """
+    return ".".join(part if part == ITEM else quote(part, safe="").replace("~", "%7E") for part in path)
 
 
 def decode_map_value(name: str) -> Any:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from magnus.domain.nothing import NOTHING
 from magnus.domain.records import RecordKind
-from magnus.domain.run_log import branch_from_dict, step_from_dict
+from magnus.domain.run_log import BranchLog, Status, branch_from_dict, step_from_dict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from magnus.domain.run_log import BranchLog, StepLog
+    from magnus.domain.run_log import StepLog
+    from magnus.engine.context import RunContext
     from magnus.ports.run_log_store import RunLogStore
 
 
@@ -59,3 +60,15 @@ def read_open(store: RunLogStore, run_id: str) -> tuple[list[StepLog], list[Bran
         [step for step in steps if not step.status.has_ended],
         [branch for branch in branches if not branch.status.has_ended],
     )
+
+
+def record_left_open(context: RunContext, reason: str) -> None:
+    """Record as failed, for *reason*, every step and branch of the run that has begun and not ended."""
+    steps, branches = read_open(context.services.run_log_store, context.run_id)
+    for step in steps:
+        step.message = reason
+        step.status = Status.FAIL
+        context.recorder.add_step_log(step)
+        context.reporter.step_ended(step)
+    for branch in branches:
+        context.recorder.add_branch_log(BranchLog(branch.internal_name, Status.FAIL))

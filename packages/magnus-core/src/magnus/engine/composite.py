@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from magnus.domain.names import ROOT_BRANCH, branch_name
 from magnus.domain.parameters import Value
 from magnus.domain.run_log import BranchLog, Status
+from magnus.engine.attempts import Begun
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -178,3 +179,9 @@ class Pending:
     started: str = ""
     started_at: float = 0.0
     snapshot: FolderSnapshot | None = None
+
+    def begun(self) -> Begun:
+        """Return what the record of an attempt needs that could not record itself."""
+        return Begun(
+            self.node, self.attempt_number, self.started, self.started_at, self.walk.scope.in_record()
+        )

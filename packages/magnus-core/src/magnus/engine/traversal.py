@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import random
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -17,11 +16,12 @@ from typing import TYPE_CHECKING
 from magnus.domain.graph import DEFAULT_MAX_TIME_SECONDS
 from magnus.domain.jobs import Job, JobEnd
 from magnus.domain.names import ROOT_BRANCH, step_name
-from magnus.domain.run_log import BranchLog, Status, StepAttempt, StepLog
-from magnus.engine.attached import Attached, read_open
+from magnus.domain.run_log import BranchLog, Status, StepLog
+from magnus.engine.attached import Attached, record_left_open
+from magnus.engine.attempts import pause_seconds, record_lost, record_stopped
 from magnus.engine.composite import FanOut, Pending, Walk, failure_of, open_branch, record_join, root_walk
 from magnus.engine.folder_snapshot import FolderSnapshot
-from magnus.engine.interrupt import INTERRUPTED, StopRun
+from magnus.engine.interrupt import StopRun
 from magnus.engine.scope import Scope
 from magnus.errors import ExecutionError, JobSubmissionError
 from magnus.ports.executor import InteractiveExecutor
@@ -390,31 +390,8 @@ class Traversal:
 
     def _attempt_lost(self, pending: Pending, end: JobEnd) -> Status | None:
         """Record an attempt that could not record itself."""
-        step = pending.step
-        message = end.message or "it ended without a trace in the run log"
-        failure = [end.failure] if end.failure else []
-        step.attempts.append(self._unrecorded(pending, message, end.exit_code, failure))
-        self._run_here.keep_log(end.job, step)
-        step.message = message
-        again = end.retryable and pending.node.retry.allows_another(pending.attempt_number, failure)
-        step.status = Status.PROCESSING if again else Status.FAIL
-        self._recorder.add_step_log(step, durable=True)
+        record_lost(self._context, self._run_here, pending.step, pending.begun(), end)
         return self._attempt_ended(pending, {})
-
-    def _unrecorded(
-        self, pending: Pending, message: str, exit_code: int | None, failure: list[str]
-    ) -> StepAttempt:
-        return StepAttempt(
-            pending.attempt_number,
-            start_time=pending.started,
-            end_time=self._context.clock.timestamp(),
-            duration=round(self._context.clock.monotonic() - pending.started_at, 6),
-            status=Status.FAIL,
-            message=message,
-            exit_code=exit_code,
-            failure=failure,
-            parameters=pending.walk.scope.in_record(),
-        )
 
     def _attempt_ended(self, pending: Pending, outputs: Values) -> Status | None:
         """Take over the outputs, give up, or arrange for another attempt."""
@@ -457,10 +434,8 @@ class Traversal:
         heapq.heappush(self._delayed, (due, next(self._order), pending))
 
     def _pause(self, pending: Pending, failed_attempts: int) -> float:
-        # Seeded, so that a test, and a run that is read later, can tell why an attempt came when it did.
-        seed = f"{self._context.run_id}/{pending.step.internal_name}/{failed_attempts}"
-        chance = random.Random(seed)  # noqa: S311 - spreads attempts in time, protects nothing
-        return pending.node.retry.backoff.delay_seconds(failed_attempts, chance.random())
+        name = pending.step.internal_name
+        return pause_seconds(self._context.run_id, name, pending.node.retry, failed_attempts)
 
     # Composite nodes
 
@@ -605,27 +580,12 @@ class Traversal:
             fan_out.step.message = stop.reason
             self._end_step(fan_out.step, Status.FAIL)
         if self._attached.steps:
-            self._close_what_was_not_come_to(stop)
-
-    def _close_what_was_not_come_to(self, stop: StopRun) -> None:
-        """Record as failed what an earlier traversal has begun, and this one had not come to again."""
-        steps, branches = read_open(self._context.services.run_log_store, self._context.run_id)
-        for step in steps:
-            step.message = stop.reason
-            self._end_step(step, Status.FAIL)
-        for branch in branches:
-            self._recorder.add_branch_log(BranchLog(branch.internal_name, Status.FAIL))
+            # What an earlier traversal has begun, and this one had not come to again.
+            record_left_open(self._context, stop.reason)
 
     def _record_stop(self, pending: Pending, stop: StopRun) -> None:
-        step = self._recorder.get_step_log(pending.step.internal_name) or pending.step
-        if pending.step.internal_name in self._in_flight and len(step.attempts) < pending.attempt_number:
-            step.attempts.append(self._unrecorded(pending, stop.reason, None, [INTERRUPTED]))
-        elif step.attempts and INTERRUPTED in step.attempts[-1].failure:
-            # A worker recorded that we stopped it; why we did, it could not know.
-            step.attempts[-1].message = stop.reason
-        if step.status is not Status.SUCCESS:
-            step.message = stop.reason
-        self._end_step(step, Status.SUCCESS if step.status is Status.SUCCESS else Status.FAIL)
+        begun = pending.begun() if pending.step.internal_name in self._in_flight else None
+        record_stopped(self._context, pending.step, begun, stop)
 
 
 def next_node_name(node: Node, graph: Graph, status: Status) -> str:

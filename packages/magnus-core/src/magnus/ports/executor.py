@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from magnus.domain.graph import Graph
     from magnus.domain.jobs import Job, JobEnd
     from magnus.domain.nodes import Node
+    from magnus.domain.render_plan import RenderPlan
     from magnus.domain.run_log import CodeIdentity, Status
     from magnus.domain.verdict import Verdict
 
@@ -411,12 +412,16 @@ class OrchestrationExecutor(Executor):
     """The file that is written where the user names none."""
 
     @abstractmethod
-    def render(self, graph: Graph, file: str) -> str:
-        """Return the orchestrator's own definition of *graph*; equal input gives equal text.
+    def render(self, plan: RenderPlan) -> str:
+        """Return the orchestrator's own definition of *plan*; equal input gives equal text.
+
+        Every node is a call of magnus, whose exit codes say what comes next: 0 after success, 1 after failure, 75 if `retry`
+        allows another attempt; then the same command is called again, which itself waits until the pause before that
+        attempt is over. With any other the run cannot go on. magnus keeps `timeout`, `retry` and the `max_time` of the outermost
+        graph, whether the target does so as well or not.
 
         Args:
-            graph: The checked pipeline.
-            file: The pipeline file, as the nodes are to name it.
+            plan: The checked pipeline. What the capabilities refuse is not in it.
 
         Raises:
             ConfigurationError: The target cannot express something; names node, feature and target.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar
+
+from magnus.domain.role import Role
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -14,17 +15,7 @@ if TYPE_CHECKING:
     from magnus.domain.parameters import Values
 
 
-class Role(StrEnum):
-    """What the traversal does with a node."""
-
-    WORK = "work"
-    """Runs its task, as a job of the executor."""
-    PASS = "pass"  # noqa: S105 - not a password
-    """Runs nothing and succeeds."""
-    TERMINAL = "terminal"
-    """Closes its graph."""
-    COMPOSITE = "composite"
-    """Walks the graphs that it holds, then joins them."""
+__all__ = ["NodeType", "Role"]
 
 
 class NodeType(ABC):

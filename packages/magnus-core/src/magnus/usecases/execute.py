@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from magnus.bootstrap import Setup
-from magnus.domain.run_log import Status
 from magnus.domain.verdict import Judgement
 from magnus.engine.code_identity import CodeIdentities
 from magnus.errors import ConfigurationError
@@ -17,8 +14,8 @@ from magnus.plugins.manager import AdapterManager
 from magnus.ports.executor import InteractiveExecutor, OrchestrationExecutor
 from magnus.usecases.continued import open_continued
 from magnus.usecases.execution import Execution
-from magnus.usecases.outcome import Outcome, Request
 from magnus.usecases.reading import read_definition
+from magnus.usecases.render import render
 from magnus.usecases.request_check import check_request, read_parameters
 
 if TYPE_CHECKING:
@@ -28,6 +25,7 @@ if TYPE_CHECKING:
     from magnus.domain.graph import Graph
     from magnus.engine.reporting import Reporter
     from magnus.engine.terminal import Terminal
+    from magnus.usecases.outcome import Outcome, Request
 
 
 def execute(request: Request, environ: Mapping[str, str], terminal: Terminal, reporter: Reporter) -> Outcome:
@@ -66,7 +64,7 @@ def execute_pipeline(
     needs = setup.compute_needs()
     executor = setup.build_executor()
     if isinstance(executor, OrchestrationExecutor):
-        return _render(executor, graph, request)
+        return render(executor, graph, setup, request, environ)
     if not isinstance(executor, InteractiveExecutor):
         message = (
             f"executor '{config.executor.type}' neither runs steps nor renders; report this to its authors"
@@ -84,19 +82,6 @@ def execute_pipeline(
             _tell_changes(request, continued.changes, reporter)
         execution = Execution(setup, graph, request, executor, services, needs, continued, environ)
         return execution.run(values, identities, terminal, reporter)
-
-
-def _render(executor: OrchestrationExecutor, graph: Graph, request: Request) -> Outcome:
-    text = executor.render(graph, request.pipeline_file or "pipeline.yaml")
-    target = request.output or executor.default_output
-    if target == "-":
-        sys.stdout.write(text)
-    else:
-        path = Path(target)
-        temporary = path.with_name(f".{path.name}.new")
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    return Outcome("", Status.SUCCESS, target)
 
 
 def _tell_changes(request: Request, changes: str, reporter: Reporter) -> None:

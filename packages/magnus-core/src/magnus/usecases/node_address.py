@@ -6,7 +6,15 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import unquote
 
-from magnus.domain.names import ROOT_BRANCH, branch_name, decode_map_value, encode_map_value, split, step_name
+from magnus.domain.names import (
+    ITEM,
+    ROOT_BRANCH,
+    branch_name,
+    decode_map_value,
+    encode_map_value,
+    split,
+    step_name,
+)
 from magnus.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -17,9 +25,6 @@ if TYPE_CHECKING:
     from magnus.domain.nodes import Node
 
 T = TypeVar("T")
-
-ITEM = "%"
-"""Stands in a path for the item of a map, which the map variable then gives; no encoded value looks like it."""
 
 
 class Branch(NamedTuple):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tests.unit.cli.conftest import Said
 
-    from magnus.domain.graph import Graph
+    from magnus.domain.render_plan import RenderPlan
     from magnus.ports.executor import ComputeNeeds
 
 FAKES = "magnus_reap_fakes"
@@ -58,7 +58,7 @@ class RenderingExecutor(OrchestrationExecutor):
         """Run elsewhere."""
         return ExecutorCapabilities(Placement.REMOTE)
 
-    def render(self, graph: Graph, file: str) -> str:
+    def render(self, plan: RenderPlan) -> str:
         """Return nothing."""
         return ""
 
