@@ -159,7 +159,7 @@ class WorkerPool:
             secrets, status = worker.connection.recv()
         except (EOFError, OSError):
             self._workers.remove(worker)
-            return _died(job, worker.discard())
+            return JobEnd.of_process(job, worker.discard())
         self._runner.learn_secrets(secrets)
         if status is Status.PROCESSING:  # it has begun: starting the worker does not count against the step
             if job.timeout_seconds is not None:
@@ -174,18 +174,4 @@ class WorkerPool:
             return None
         self._workers.remove(worker)
         worker.discard()
-        return JobEnd(job, Status.FAIL, f"timed out after {job.timeout_seconds:g} s", failure="timeout")
-
-
-def _died(job: Job, exit_code: int) -> JobEnd:
-    """Say what became of a worker that ended before its job did."""
-    if exit_code >= 0:
-        message = f"the process of the step ended by itself with exit code {exit_code}"
-        return JobEnd(job, Status.FAIL, message, exit_code, f"exit:{exit_code}")
-    name = signal.Signals(-exit_code).name
-    hint = "; the system does that when memory runs out" if name == "SIGKILL" else ""
-    # What a shell reports for a process killed by a signal, so that retry_on means the same in a container.
-    code = 128 - exit_code
-    return JobEnd(
-        job, Status.FAIL, f"the process of the step was killed by {name}{hint}", code, f"exit:{code}"
-    )
+        return JobEnd.of_timeout(job)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
 
 from magnus.cli.inside import Definition, GivenRunId, MapVariable, StepName
 from magnus.cli.options import ConfigFile, Level, LogLevel, ParametersFile, Tag
+
+ANOTHER_ATTEMPT = os.EX_TEMPFAIL
+"""Exit code 75 of sysexits.h: not now, but try again. It differs from 1, so that nobody waits to try in vain."""
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
 
@@ -21,6 +25,13 @@ def execute_single_node(
     parameters_file: ParametersFile = None,
     map_variable: MapVariable = None,
     tag: Tag = "",
+    stopped_because: Annotated[
+        str,
+        typer.Option(
+            "--stopped-because",
+            help="For the last fail node: the run was ended from outside; close it, with this reason.",
+        ),
+    ] = "",
     job_from_stdin: Annotated[
         bool, typer.Option("--job-from-stdin", hidden=True, help="For processes that magnus starts itself.")
     ] = False,
@@ -31,8 +42,9 @@ def execute_single_node(
 ) -> None:
     """Run one attempt of one node of a run; success and fail nodes close their branch, or the run.
 
-    Exits with 1 if the attempt failed, and at the fail node that closes the whole run. A step that has ended is not run
-    again: the exit code tells how it had ended.
+    Exits with 75 if the attempt failed and `retry` allows another, which the same command runs; with 1 if the step has failed
+    for good, and at the fail node that closes the whole run. A step that has ended is not run again: the exit code tells
+    how it had ended.
     """
     from magnus.domain.run_log import Status
 
@@ -48,6 +60,8 @@ def execute_single_node(
     from magnus.usecases.node_address import read_map_variable
     from magnus.usecases.single_node import execute_single_node as work
 
-    part = Part(run_id, step_name, file, config_file, parameters_file, read_map_variable(map_variable), tag)
-    if take_part(work, part, log_level) is Status.FAIL:
-        raise typer.Exit(1)
+    items = read_map_variable(map_variable)
+    part = Part(run_id, step_name, file, config_file, parameters_file, items, tag, stopped_because)
+    status = take_part(work, part, log_level)
+    if status is not Status.SUCCESS:
+        raise typer.Exit(1 if status is Status.FAIL else ANOTHER_ATTEMPT)

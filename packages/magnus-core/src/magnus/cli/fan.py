@@ -30,11 +30,19 @@ def fan(
     parameters_file: ParametersFile = None,
     map_variable: MapVariable = None,
     tag: Tag = "",
+    lines: Annotated[
+        bool,
+        typer.Option(
+            "--lines",
+            help="With `out`: one line of JSON for each branch; for one of a map its --map-variable.",
+        ),
+    ] = False,
     log_level: Level = LogLevel.INFO,
 ) -> None:
     """Open the branches of a composite node, or join them when all have ended.
 
-    `out` prints the items of a map, or the names of other branches, as a JSON list on stdout. Exits with 1 if the step
+    `out` prints the items of a map, or the names of other branches, as a JSON list on stdout; with `--lines` in ASCII, one
+    line for each, which is what `--map-variable` takes inside that branch. Exits with 1 if the step
     failed: at `out` because its branches cannot be told, at `in` because one of them failed.
     """
     import json
@@ -50,7 +58,10 @@ def fan(
     if mode is Mode.IN:
         status = take_part(fan_in, part, log_level)
     else:
-        status, branches = take_part(fan_out, part, log_level)
-        sys.stdout.write(json.dumps(branches, ensure_ascii=False) + "\n")
+        status, branches, map_variables = take_part(fan_out, part, log_level)
+        if lines:
+            sys.stdout.writelines(f"{json.dumps(each)}\n" for each in map_variables or branches)
+        else:
+            sys.stdout.write(json.dumps(branches, ensure_ascii=False) + "\n")
     if status is Status.FAIL:
         raise typer.Exit(1)

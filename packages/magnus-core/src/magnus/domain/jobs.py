@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from magnus.domain.run_log import Status
 
 if TYPE_CHECKING:
     from magnus.domain.nodes import Node
-    from magnus.domain.run_log import Status
 
 MapVariable = tuple[tuple[str, Any], ...]
 """The items of the maps around a step, outermost first: (`iterate_as`, value)."""
@@ -68,3 +70,21 @@ class JobEnd(NamedTuple):
     failure: str = ""
     note: str = ""
     retryable: bool = True
+
+    @classmethod
+    def of_timeout(cls, job: Job) -> JobEnd:
+        """Return the end of a job that took longer than its step may."""
+        return cls(job, Status.FAIL, f"timed out after {job.timeout_seconds:g} s", failure="timeout")
+
+    @classmethod
+    def of_process(cls, job: Job, return_code: int) -> JobEnd:
+        """Return the end of a job whose process ended before it did; *return_code* as `subprocess` gives it."""
+        if return_code >= 0:
+            message = f"the process of the step ended by itself with exit code {return_code}"
+            return cls(job, Status.FAIL, message, return_code, f"exit:{return_code}")
+        name = signal.Signals(-return_code).name
+        hint = "; the system does that when memory runs out" if name == "SIGKILL" else ""
+        # What a shell reports for a process killed by a signal, so that retry_on means the same in a container.
+        code = 128 - return_code
+        message = f"the process of the step was killed by {name}{hint}"
+        return cls(job, Status.FAIL, message, code, f"exit:{code}")

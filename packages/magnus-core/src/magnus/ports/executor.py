@@ -415,10 +415,10 @@ class OrchestrationExecutor(Executor):
     def render(self, plan: RenderPlan) -> str:
         """Return the orchestrator's own definition of *plan*; equal input gives equal text.
 
-        Every node is a call of magnus, whose exit codes say what comes next: 0 after success, 1 after failure, 75 if `retry`
-        allows another attempt; then the same command is called again, which itself waits until the pause before that
-        attempt is over. With any other the run cannot go on. magnus keeps `timeout`, `retry` and the `max_time` of the outermost
-        graph, whether the target does so as well or not.
+        Every node is a call of magnus, whose exit code says what comes next: 0 after success, 1 after failure, 75 if `retry`
+        allows another attempt. Then the same command is called again, which itself waits until the pause before that
+        attempt is over. With any other code the run cannot go on. magnus itself keeps `timeout`, `retry`, and the `max_time`
+        of the outermost graph, whether the target does so as well or not.
 
         Args:
             plan: The checked pipeline. What the capabilities refuse is not in it.

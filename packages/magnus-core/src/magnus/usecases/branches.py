@@ -12,15 +12,15 @@ from magnus.engine.in_process import InProcessExecutor
 from magnus.engine.interrupt import StopRun
 from magnus.engine.scope import Scope
 from magnus.engine.traversal import Traversal, next_node_name
-from magnus.errors import ConfigurationError, ExecutionError, InterruptedRunError
+from magnus.errors import ConfigurationError, ExecutionError
 from magnus.ports.executor import InteractiveExecutor
 from magnus.ports.node_type import Role
+from magnus.usecases.closing import check_run_is_open, stopped
 from magnus.usecases.inside_run import inside_run
 from magnus.usecases.node_address import find_branch, find_node
 from magnus.usecases.single_node import (
     begin_step,
     check_branch_is_open,
-    check_run_is_open,
     end_step,
     read_branch,
 )
@@ -44,10 +44,13 @@ class FannedOut(NamedTuple):
     Attributes:
         status: FAIL if the branches cannot be told; the step has failed then.
         branches: The items of a map, or the names of other branches, in declared order.
+        map_variables: For each item of a map the items of all maps around its branch by name, outermost first; none for
+            other branches.
     """
 
     status: Status
     branches: list[Any]
+    map_variables: list[dict[str, Any]]
 
 
 def fan_out(part: Part, environ: Mapping[str, str], terminal: Terminal, reporter: Reporter) -> FannedOut:
@@ -68,12 +71,17 @@ def fan_out(part: Part, environ: Mapping[str, str], terminal: Terminal, reporter
             branches = context.types.node_type(address.node.type).fan_out(address.node, scope.values)
         except ExecutionError as error:
             step.message = str(error)
-            return FannedOut(end_step(context, step, Status.FAIL), [])
+            return FannedOut(end_step(context, step, Status.FAIL), [], [])
         for name, _, item in branches:
             internal_name = branch_name(address.name, name)
             if read_branch(context, internal_name) is None:
                 open_branch(context.recorder, internal_name, scope, item)
-        return FannedOut(Status.SUCCESS, [name if item is None else item[1] for name, _, item in branches])
+        around = dict(address.branch.map_variable)
+        return FannedOut(
+            Status.SUCCESS,
+            [name if item is None else item[1] for name, _, item in branches],
+            [around | dict([item]) for _, _, item in branches if item is not None],
+        )
 
 
 def fan_in(part: Part, environ: Mapping[str, str], terminal: Terminal, reporter: Reporter) -> Status:
@@ -147,7 +155,7 @@ def _walk(inside: InsideRun, branch: Branch) -> Status:
     try:
         return traversal.execute_branch(branch.graph, branch.name, branch.map_variable, start_at)
     except StopRun as stop:
-        raise InterruptedRunError(f"the branch '{branch.name}' was {stop.reason}") from stop
+        raise stopped(inside, f"the branch '{branch.name}'", stop) from stop
 
 
 def _find(part: Part, graph: Graph) -> Address:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,7 +15,7 @@ from magnus.engine.traversal import Traversal
 from magnus.errors import InterruptedRunError, ServiceError
 from magnus.usecases.outcome import Outcome
 from magnus.usecases.run_ids import new_run_id
-from magnus.usecases.worker_preamble import WORKER_COMMAND, WorkerPreamble
+from magnus.usecases.worker_preamble import WORKER_COMMAND, preamble_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -208,17 +207,8 @@ class Execution:
             run.context.recorder.set_run_log(head, values)
 
     def _preamble(self, runner: StepRunner) -> bytes:
-        import pickle
-
-        preamble = WorkerPreamble(
-            config=self._setup.config,
-            run_id=self._run_id,
-            tag=self._request.tag,
-            scratch=str(runner.scratch),
-            secrets=tuple(self._masker.secrets),
-            search_path=tuple(sys.path),
-        )
-        return pickle.dumps(preamble)
+        config, secrets = self._setup.config, self._masker.secrets
+        return preamble_for(config, self._run_id, self._request.tag, runner, secrets)
 
 
 def _variables(environ: Mapping[str, str]) -> dict[str, str]:

@@ -20,7 +20,7 @@ from magnus.plugins.manager import AdapterManager
 from magnus.usecases.outcome import Request
 from magnus.usecases.reading import read_definition
 from magnus.usecases.request_check import read_parameters
-from magnus.usecases.worker_preamble import WORKER_COMMAND
+from magnus.usecases.worker_preamble import WORKER_COMMAND, preamble_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from magnus.domain.graph import Graph
     from magnus.engine.context import Services
     from magnus.engine.reporting import Reporter
+    from magnus.engine.step import StepRunner
     from magnus.engine.terminal import Terminal
 
 
@@ -43,6 +44,7 @@ class Part(NamedTuple):
         parameters_file: What the run starts from, if it does not exist yet.
         map_variable: The items of the maps around the node, outermost first; None to take them from *name*.
         tag: The user's mark, if the run does not exist yet.
+        stopped_because: Why the run was ended from outside, for the fail node that closes it then; empty if it was not.
         dag: A `dag` block to begin the run with where there is no file; in a run that exists the run log's counts.
     """
 
@@ -53,6 +55,7 @@ class Part(NamedTuple):
     parameters_file: str | None = None
     map_variable: Mapping[str, Any] | None = None
     tag: str = ""
+    stopped_because: str = ""
     dag: Mapping[str, Any] | None = None
 
 
@@ -114,23 +117,30 @@ def inside_run(
             key.removeprefix(PREFIX): value for key, value in environ.items() if key.startswith(PREFIX)
         }
         described, credentials = mask_config(setup.described(), variables)
+        masker = Masker(credentials)
+
+        def preamble(runner: StepRunner) -> bytes:
+            return preamble_for(inside.config, part.run_id, part.tag, runner, masker.secrets)
+
         run = open_run(
             inside,
             run_id=part.run_id,
             tag=part.tag,
             terminal=terminal,
             reporter=reporter,
-            masker=Masker(credentials),
+            masker=masker,
             code_identities=identities.get(),
             services=services,
             worker_command=WORKER_COMMAND,
+            worker_preamble=preamble,
         )
         stack.callback(run.close)
         run_config = {**described, "dag": graph.definition()}
         head, has_begun = _join_or_begin(run, graph, part, environ, run_config)
         if head.dag_hash != graph.hash():
             reporter.warning(f"the dag is not the one that run '{part.run_id}' began with")
-        run.context.interrupts.install()
+        elapsed = run.context.clock.seconds_since(head.start_time)
+        run.context.interrupts.install(graph.max_time_seconds, elapsed)
         stack.callback(run.context.interrupts.uninstall)
         yield InsideRun(graph, head, run, has_begun)
 

@@ -19,9 +19,9 @@ from magnus.engine.session import Session
 from magnus.engine.step import conclude
 from magnus.errors import ConfigurationError
 from magnus.ports.task_type import TaskResult
+from magnus.usecases.closing import close_run
 from magnus.usecases.request_check import read_parameters
 from magnus.usecases.run_ids import new_run_id
-from magnus.usecases.single_node import close_run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -92,7 +92,7 @@ def _refuse_secrets(text: str, setup: Setup, environ: Mapping[str, str]) -> None
     ):
         if line != masked:
             message = (
-                f"executor {setup.config.executor.type}: line {number} of what is rendered would hold a credential; take it out "
-                "of the pipeline file or of the executor's options, and let the step get it from `secrets`"
+                f"executor {setup.config.executor.type}: line {number} of what is rendered would hold a credential; take it "
+                "out of the pipeline file or of the executor's options, and let the step get it from `secrets`"
             )
             raise ConfigurationError(message)

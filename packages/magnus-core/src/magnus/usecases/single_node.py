@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from magnus.domain.jobs import Job
-from magnus.domain.names import ROOT_BRANCH
+from magnus.domain.jobs import Job, JobEnd
+from magnus.domain.names import ROOT_BRANCH, parent
 from magnus.domain.records import RecordKind
 from magnus.domain.run_log import BranchLog, Status, StepLog
+from magnus.engine.attempts import Begun, pause_seconds, record_lost, record_stopped
 from magnus.engine.interrupt import StopRun
-from magnus.errors import ConfigurationError, InterruptedRunError
+from magnus.engine.scope import Scope
+from magnus.engine.worker_process import run_in_worker
+from magnus.errors import ConfigurationError, JobSubmissionError
 from magnus.ports.executor import InteractiveExecutor
 from magnus.ports.node_type import Role
+from magnus.usecases.closing import check_run_is_open, close_run, last_values, stop_run, stopped
 from magnus.usecases.inside_run import inside_run
 from magnus.usecases.node_address import find_node
 
@@ -19,8 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from magnus.domain.graph import Graph
-    from magnus.domain.parameters import Values
-    from magnus.domain.run_log import RunLog
     from magnus.engine.context import RunContext
     from magnus.engine.reporting import Reporter
     from magnus.engine.terminal import Terminal
@@ -33,11 +35,14 @@ def execute_single_node(
 ) -> Status:
     """Run one attempt of a node, or close its graph if that is what the node does.
 
+    The attempt is limited by the step's `timeout`, and by the `max_time` of the outermost graph; it waits until the pause
+    since the last one is over. So `retry` means the same as in a traversal, whoever asks for attempts and when.
+
     Asked again for a step that has ended, it runs nothing and answers as before.
 
     Returns:
-        SUCCESS, or FAIL: the attempt failed, whether another may follow or not, or the node is the one that closes the
-        whole run as failed.
+        SUCCESS; FAIL if the step has failed for good, or the node is the one that closes the whole run as failed; PROCESSING
+        if the attempt failed and another may follow.
 
     Raises:
         MagnusError: Something in the input is wrong, a service failed, or the attempt was interrupted.
@@ -47,7 +52,11 @@ def execute_single_node(
         return find_node(graph, part.name, part.map_variable)
 
     with inside_run(part, environ, terminal, reporter, find) as inside:
-        return run_node(inside, find(inside.graph))
+        address = find(inside.graph)
+        if part.stopped_because:
+            _check_closes_run(address)
+            return stop_run(inside, part.stopped_because)
+        return run_node(inside, address)
 
 
 def run_node(inside: InsideRun, address: Address) -> Status:
@@ -90,20 +99,6 @@ def check_branch_is_open(context: RunContext, branch: Branch) -> None:
         raise ConfigurationError(message)
 
 
-def check_run_is_open(inside: InsideRun) -> None:
-    """Refuse to add to a run that has ended.
-
-    Raises:
-        ConfigurationError: It has.
-    """
-    if inside.head.status.has_ended:
-        message = (
-            f"run '{inside.head.run_id}' has ended with {inside.head.status}, and nothing can be added to it; "
-            f"continue it by `magnus execute --use-cached {inside.head.run_id}`"
-        )
-        raise ConfigurationError(message)
-
-
 def read_branch(context: RunContext, name: str) -> Status | None:
     """Return how far a branch got; None if it was not opened."""
     import json
@@ -132,15 +127,6 @@ def end_step(context: RunContext, step: StepLog, status: Status) -> Status:
     return status
 
 
-def close_run(context: RunContext, head: RunLog, outcome: Status, values: Values) -> None:
-    """Record that the run has ended, with what its parameters are then, and tell everyone."""
-    head.status, head.end_time = outcome, context.clock.timestamp()
-    context.recorder.set_run_log(head, values)
-    tracker = context.services.experiment_tracker
-    tracker.end_run(head.run_id, head.tag, succeeded=outcome is Status.SUCCESS)
-    context.reporter.run_ended(head)
-
-
 def _attempt(inside: InsideRun, address: Address, step: StepLog) -> Status:
     context = inside.run.context
     job = Job(
@@ -151,23 +137,72 @@ def _attempt(inside: InsideRun, address: Address, step: StepLog) -> Status:
         map_variable=address.branch.map_variable,
         options=context.types.executor_options(address.node),
     )
-    if not step.attempts and isinstance(context.executor, InteractiveExecutor):
-        known = {identity.code_identifier for identity in step.code_identities}
-        found = context.executor.add_code_identities(job)
-        step.code_identities += [identity for identity in found if identity.code_identifier not in known]
-    context.recorder.add_step_log(step)
-    context.reporter.step_started(step, job.attempt_number)
     try:
-        status = inside.run.step_runner(job)
+        if step.attempts:
+            _wait_for_turn(context, job, step)
+        else:
+            _add_code_identities(context, job, step)
+        context.recorder.add_step_log(step)
+        context.reporter.step_started(step, job.attempt_number)
+        if job.timeout_seconds is None:
+            inside.run.step_runner(job)
+        else:
+            _attempt_with_limit(inside, job, step)
     except StopRun as stop:
-        raise InterruptedRunError(f"the step '{address.name}' was {stop.reason}") from stop
+        raise stopped(inside, f"the step '{address.name}'", stop) from stop
     recorded = context.recorder.get_step_log(address.name) or step
     if recorded.status is Status.PROCESSING:
-        pause = address.node.retry.backoff.delay_seconds(job.attempt_number, 0.0)
+        pause = pause_seconds(context.run_id, job.step_name, job.node.retry, job.attempt_number)
         context.reporter.attempt_failed(recorded, pause)
     else:
         context.reporter.step_ended(recorded)
-    return status
+    return recorded.status
+
+
+def _wait_for_turn(context: RunContext, job: Job, step: StepLog) -> None:
+    """Wait for what is left of the pause before the attempt.
+
+    Raises:
+        StopRun: Meanwhile the step was stopped.
+    """
+    pause = pause_seconds(context.run_id, job.step_name, job.node.retry, len(step.attempts))
+    left = pause - context.clock.seconds_since(step.attempts[-1].end_time)
+    try:
+        with context.interrupts.deliver():
+            context.clock.sleep(max(0.0, left))
+    except StopRun as stop:
+        record_stopped(context, step, None, stop)
+        raise
+
+
+def _add_code_identities(context: RunContext, job: Job, step: StepLog) -> None:
+    if isinstance(context.executor, InteractiveExecutor):
+        known = {identity.code_identifier for identity in step.code_identities}
+        found = context.executor.add_code_identities(job)
+        step.code_identities += [identity for identity in found if identity.code_identifier not in known]
+
+
+def _attempt_with_limit(inside: InsideRun, job: Job, step: StepLog) -> None:
+    """Run the attempt where it can be ended with everything that it has started.
+
+    Raises:
+        StopRun: The attempt was stopped.
+    """
+    context, runner = inside.run.context, inside.run.step_runner
+    parameters = Scope(context.recorder.get_parameters(parent(job.step_name))).in_record()
+    begun = Begun(
+        job.node, job.attempt_number, context.clock.timestamp(), context.clock.monotonic(), parameters
+    )
+    try:
+        with context.interrupts.deliver():
+            end = run_in_worker(runner, job)
+    except JobSubmissionError as error:
+        end = JobEnd(job, Status.FAIL, str(error), failure="submission")
+    except StopRun as stop:
+        record_stopped(context, step, begun, stop)
+        raise
+    if not runner.is_recorded(job):
+        record_lost(context, runner, step, begun, end)
 
 
 def _close(inside: InsideRun, address: Address) -> Status:
@@ -186,7 +221,14 @@ def _close(inside: InsideRun, address: Address) -> Status:
     if not is_run:
         context.recorder.add_branch_log(BranchLog(address.branch.name, outcome))
         return Status.SUCCESS
-    values = context.recorder.get_parameters(ROOT_BRANCH)
-    context.recorder.adopt(values.values())
-    close_run(context, head, outcome, values)
+    close_run(context, head, outcome, last_values(context))
     return outcome
+
+
+def _check_closes_run(address: Address) -> None:
+    if address.branch.name != ROOT_BRANCH or address.node.type != "fail":
+        message = (
+            "--stopped-because closes a whole run: it is for the fail node of the outermost graph, "
+            f"not for '{address.name}'"
+        )
+        raise ConfigurationError(message)

@@ -6,7 +6,10 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from magnus.definition.config import Config
+    from magnus.engine.step import StepRunner
 
 WORKER_COMMAND = (sys.executable, "-m", "magnus.usecases.worker")
 
@@ -29,3 +32,18 @@ class WorkerPreamble(NamedTuple):
     scratch: str
     secrets: tuple[str, ...]
     search_path: tuple[str, ...]
+
+
+def preamble_for(config: Config, run_id: str, tag: str, runner: StepRunner, secrets: Iterable[str]) -> bytes:
+    """Return what the workers of a run are told first."""
+    import pickle
+
+    preamble = WorkerPreamble(
+        config=config,
+        run_id=run_id,
+        tag=tag,
+        scratch=str(runner.scratch),
+        secrets=tuple(secrets),
+        search_path=tuple(sys.path),
+    )
+    return pickle.dumps(preamble)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -135,9 +136,9 @@ class TestWholeRun:
         assert fan("in", "both") == 0
         assert node("total") == 0
         assert node("pause") == 0
+        assert node("hopeless") == 75
         assert node("hopeless") == 1
-        assert node("hopeless") == 1
-        assert node("flaky") == 1
+        assert node("flaky") == 75
         assert node("flaky") == 0
         assert node("done") == 0
         log = log_of("r", capfd)
@@ -164,7 +165,7 @@ class TestAttempts:
         self, project: Path, capfd: pytest.CaptureFixture[str]
     ) -> None:
         """The caller asks for the next; the number of the attempt comes from the log."""
-        assert node("flaky") == 1
+        assert node("flaky") == 75
         assert log_of("r", capfd)["steps"]["flaky"]["status"] == "PROCESSING"
         assert node("flaky") == 0
         step = log_of("r", capfd)["steps"]["flaky"]
@@ -179,7 +180,7 @@ class TestAttempts:
     ) -> None:
         """Whether it succeeded, or failed at its last attempt: the exit code says so again."""
         assert [node("make"), node("make")] == [0, 0]
-        assert [node("hopeless"), node("hopeless"), node("hopeless")] == [1, 1, 1]
+        assert [node("hopeless"), node("hopeless"), node("hopeless")] == [75, 1, 1]
         steps = log_of("r", capfd)["steps"]
         assert len(steps["make"]["attempts"]) == 1
         assert len(steps["hopeless"]["attempts"]) == 2
@@ -192,7 +193,7 @@ class TestAttempts:
         (project / "p.yaml").write_text("given: 1")
         (project / "q.yaml").write_text("given: 2")
         assert node("make", "r", "-p", "p.yaml", "--tag", "mine") == 0
-        assert node("flaky", "r", "-p", "q.yaml") == 1
+        assert node("flaky", "r", "-p", "q.yaml") == 75
         log = log_of("r", capfd)
         assert (log["tag"], log["status"], log["input_parameters"]) == ("mine", "PROCESSING", {"given": 1})
         assert log["steps"]["flaky"]["attempts"][0]["parameters"]["given"] == 1
@@ -275,6 +276,52 @@ class TestBranches:
         assert node("each item.%=3.square", "r", "--map-variable", '{"x": 3}') == 0
         branches = log_of("r", capfd)["steps"]["each item"]["branches"]
         assert [len(branch["steps"]) for branch in branches.values()] == [0, 1, 1]
+
+    def test_each_branch_can_be_told_on_a_line_of_its_own(
+        self, project: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        """As `--map-variable` takes it inside that branch, with the items of the maps around it, in ASCII."""
+        graph = """
+        dag:
+          start_at: outer
+          steps:
+            outer:
+              type: map
+              iterate_on: xs
+              iterate_as: x
+              branch:
+                start_at: inner
+                steps:
+                  inner:
+                    type: map
+                    iterate_on: ys
+                    iterate_as: y
+                    branch: {start_at: s, steps: {s: {type: success}, f: {type: fail}}}
+                    next: s
+                  s: {type: success}
+                  f: {type: fail}
+              next: done
+            done: {type: success}
+            failed: {type: fail}
+        """
+        (project / "maps.yaml").write_text(dedent(graph))
+        (project / "p.yaml").write_text('{"xs": ["ü x", 2], "ys": [null, "a\\nb"]}')
+        options = ("-f", "maps.yaml", "-p", "p.yaml", "--lines")
+        capfd.readouterr()
+        assert fan("out", "outer", "r", *options) == 0
+        lines = capfd.readouterr().out.splitlines()
+        assert [json.loads(line) for line in lines] == [{"x": "ü x"}, {"x": 2}]
+        assert lines[0].isascii()
+        assert fan("out", "outer.%.inner", "r", "--map-variable", lines[0], *options) == 0
+        inner = capfd.readouterr().out.splitlines()
+        assert [list(json.loads(line).items()) for line in inner] == [
+            [("x", "ü x"), ("y", None)],
+            [("x", "ü x"), ("y", "a\nb")],
+        ]
+        for line in inner:
+            assert node("outer.%.inner.%.s", "r", "--map-variable", line, *options[:2]) == 0
+        assert fan("out", "both", "other", "--lines") == 0
+        assert capfd.readouterr().out.splitlines() == ['"left"', '"right"']
 
 
 @pytest.mark.usefixtures("project")
