@@ -1,4 +1,4 @@
-"""What the executor `local` can be told."""
+"""What the executors of this package can be told."""
 
 from __future__ import annotations
 
@@ -21,6 +21,29 @@ class LocalOptions(CommonOptions):
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
-        if self.max_workers is not None and self.max_workers < 1:
-            message = f"max_workers is at least 1, not {self.max_workers}"
-            raise ValueError(message)
+        if self.max_workers is not None:
+            _check_workers(self.max_workers)
+
+
+@dataclass(frozen=True, slots=True)
+class DemoRendererOptions(CommonOptions):
+    """Options of `demo-renderer`.
+
+    Attributes:
+        max_workers: How many branches of one node run at the same time with *enable_parallel*. A script may run on another
+            machine than the one that renders it, so it does not follow from this one's cores.
+        ignore_resources: Render nodes that ask for `resources`, though nothing enforces them.
+    """
+
+    max_workers: int = 4
+    ignore_resources: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be meant."""
+        _check_workers(self.max_workers)
+
+
+def _check_workers(number: int) -> None:
+    if number < 1:
+        message = f"max_workers is at least 1, not {number}"
+        raise ValueError(message)

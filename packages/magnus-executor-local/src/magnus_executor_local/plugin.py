@@ -10,5 +10,6 @@ def magnus_executors() -> list[AdapterSpec]:
     """Offer the executors of this machine."""
     return [
         AdapterSpec("local", "magnus_executor_local.local:LocalExecutor", port_api=1),
+        AdapterSpec("demo-renderer", "magnus_executor_local.demo_renderer:DemoRenderer", port_api=1),
         AdapterSpec("mocked", "magnus_executor_local.mocked:MockedExecutor", port_api=1),
     ]

@@ -161,18 +161,25 @@ class LineReporter:
 
     def run_ended(self, run: RunLog) -> None:
         """Say how it ended and what to type next."""
-        counts = "1 step" if self._done == 1 else f"{self._done} steps"
-        counts += f", {self._failed} failed" if self._failed else ""
-        counts += f", {self._skipped} skipped" if self._skipped else ""
+        counts = self._counts()
         status = self._style.mark(run.status, run.status)
         if run.status is Status.SUCCESS:
-            self._line("INFO", f"run {run.run_id}: {status} ({counts})")
+            self._line("INFO", f"run {run.run_id}: {status}{counts}")
             return
         why = f": {run.message}" if run.message else ""
-        self._line("ERROR", f"run {run.run_id}: {status} ({counts}){why}")
+        self._line("ERROR", f"run {run.run_id}: {status}{counts}{why}")
         self._line("ERROR", f"look:   magnus runs show{self._options} {run.run_id}")
         if self._resume:
             self._line("ERROR", f"resume: {self._resume} {run.run_id}")
+
+    def _counts(self) -> str:
+        """Return how many steps were seen here; nothing where others saw them."""
+        if not self._done and not self._skipped:
+            return ""
+        counts = "1 step" if self._done == 1 else f"{self._done} steps"
+        counts += f", {self._failed} failed" if self._failed else ""
+        counts += f", {self._skipped} skipped" if self._skipped else ""
+        return f" ({counts})"
 
     def run_left(self, run: RunLog, reason: str) -> None:
         """Say what to type to go on with it, and to end it."""
