@@ -27,6 +27,7 @@ from containers.fixtures import (  # noqa: F401 - pytest finds fixtures and hook
     reader_of_containers,
 )
 from harness import Project
+from quick_magnus import quick_magnus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,3 +39,10 @@ def project(tmp_path: Path) -> Iterator[Project]:
     project = Project(tmp_path / "project")
     yield project
     project.kill_what_is_left()
+
+
+@pytest.fixture(scope="session")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Return a folder for the PATH whose `magnus` starts quickly."""
+    with quick_magnus(tmp_path_factory.mktemp("quick")) as folder:
+        yield folder

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -88,6 +89,42 @@ class Project:
             text=True,
             encoding="utf-8",
             errors="replace",
+            check=False,
+        )
+
+    def render(self, *options: str, quick: Path | None = None, expect: int = 0, **variables: str) -> str:
+        """Render the project's `pipeline.yaml` as a script; return its text, or why it could not be.
+
+        Args:
+            options: For `magnus execute`.
+            quick: Where the `magnus` is that is called; None for the real one.
+            expect: The exit code.
+            variables: For the environment.
+        """
+        done = self._call("magnus", "execute", "-o", "script.sh", *options, quick=quick, **variables)
+        assert done.returncode == expect, done.stderr
+        return (self.folder / "script.sh").read_text(encoding="utf-8") if expect == 0 else done.stderr
+
+    def run_script(
+        self, run_id: str, *, quick: Path | None = None, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run what was rendered; *quick* as for `render`."""
+        return self._call("bash", "script.sh", run_id, quick=quick, **variables)
+
+    def _call(
+        self, *arguments: str, quick: Path | None, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        environment = self.environment(**variables)
+        if quick is not None:
+            environment["PATH"] = f"{quick}{os.pathsep}{environment['PATH']}"
+        return subprocess.run(
+            [shutil.which(arguments[0], path=environment["PATH"]) or arguments[0], *arguments[1:]],
+            cwd=self.folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
             check=False,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from functools import cache
 from pathlib import Path
@@ -19,6 +20,7 @@ from magnus.usecases.opening import load_setup, open_run_log_store
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from _pytest.mark import ParameterSet
     from aws.account import Account
 
 DAGS = Path(__file__).parent / "dags"
@@ -35,6 +37,11 @@ EXECUTORS: dict[str, dict[str, Any]] = {
         "config": {"enable_parallel": True, "max_workers": 3},
     },
     "local-aws-batch": {"type": "local-aws-batch"},
+    "demo-renderer": {"type": "demo-renderer", "config": {}},
+    "demo-renderer in parallel": {
+        "type": "demo-renderer",
+        "config": {"enable_parallel": True, "max_workers": 3},
+    },
 }
 """What each dag runs on besides `local`; those in containers are given an image, those on AWS an account."""
 
@@ -59,6 +66,7 @@ def run_case(
     case: Mapping[str, Any],
     executor: Mapping[str, Any],
     services: Mapping[str, Any] | None = None,
+    quick: Path | None = None,
 ) -> list[RunLog]:
     """Run a case with an executor, and continue it where it says so; return the log of each run.
 
@@ -67,6 +75,7 @@ def run_case(
         case: What runs.
         executor: On what.
         services: What takes the place of those of the case.
+        quick: For an executor that renders: where the `magnus` is that the script calls. Such a run is continued on `local`.
     """
     shutil.copytree(DAGS, project.folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     project.write("pipeline.yaml", {"dag": completed(case)})
@@ -74,7 +83,12 @@ def run_case(
     project.write("config.yaml", {"executor": executor} | case.get("config", {}) | dict(services or {}))
     options = ["-c", "config.yaml", "-p", "parameters.yaml", "--run-id"]
     run_ids = ["one"]
-    done = project.magnus("execute", *options, "one")
+    if quick is None:
+        done = project.magnus("execute", *options, "one")
+    else:
+        project.render(*options[:-1], quick=quick)
+        done = project.run_script("one", quick=quick)
+        project.write("config.yaml", {"executor": LOCAL} | case.get("config", {}))
     assert done.returncode == (0 if case.get("status", "SUCCESS") == "SUCCESS" else 1), (
         done.stdout + done.stderr
     )
@@ -91,7 +105,7 @@ def run_case(
 
 def marks_of(executor: str) -> list[pytest.MarkDecorator]:
     """Return the marks of tests on *executor*: the first that needs an image may have to build it."""
-    if executor.startswith("local with"):
+    if executor.startswith(("local with", "demo")):
         return []
     group = "aws" if "aws" in executor else "containers"
     return [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group(group)]
@@ -121,8 +135,17 @@ def local_logs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list
     return logs
 
 
-@pytest.mark.parametrize("executor", [pytest.param(name, marks=marks_of(name)) for name in EXECUTORS])
-@pytest.mark.parametrize("name", CASES)
+def pairs() -> list[ParameterSet]:
+    """Return every case with every executor. What is rendered in parallel differs only where there are branches."""
+    return [
+        pytest.param(name, executor, marks=marks_of(executor), id=f"{name}-{executor}")
+        for name, case in CASES.items()
+        for executor in EXECUTORS
+        if executor != "demo-renderer in parallel" or "branch" in json.dumps(case)
+    ]
+
+
+@pytest.mark.parametrize(("name", "executor"), pairs())
 def test_a_dag_has_the_same_canonical_log_on_every_executor(
     name: str,
     executor: str,
@@ -130,7 +153,7 @@ def test_a_dag_has_the_same_canonical_log_on_every_executor(
     tmp_path: Path,
     request: pytest.FixtureRequest,
 ) -> None:
-    """As on `local`: with worker processes at the same time or one after another, and in containers likewise."""
+    """As on `local`: with worker processes at the same time or one after another, and in containers likewise; rendered."""
     chosen = EXECUTORS[executor]
     project, services = Project(tmp_path / "project"), None
     case = CASES[name]
@@ -143,8 +166,9 @@ def test_a_dag_has_the_same_canonical_log_on_every_executor(
         definition = account.definition_that_keeps(account.image(DAGS), project.folder)
         chosen = account.executor(project, job_definition=definition)
         services = account.services(secret_id=account.secrets_of(DAGS / "secrets.env"))
+    quick = request.getfixturevalue("quick") if chosen["type"] == "demo-renderer" else None
     check_facts(case, expected[-1])
-    for log, other in zip(expected, run_case(project, case, chosen, services), strict=True):
+    for log, other in zip(expected, run_case(project, case, chosen, services, quick), strict=True):
         difference = first_difference(log, other)
         assert difference is None, f"{executor} differs from local at {difference.place}: {difference}"
 
