@@ -87,12 +87,13 @@ def _refuse_secrets(text: str, setup: Setup, environ: Mapping[str, str]) -> None
     """Refuse a credential in *text*: people keep it in repositories, and hand it to other systems."""
     variables = {key.removeprefix(PREFIX): value for key, value in environ.items() if key.startswith(PREFIX)}
     masker = Masker(mask_config(setup.described(), variables).secrets)
-    for number, (line, masked) in enumerate(
-        zip(text.splitlines(), masker.mask(text).splitlines(), strict=False), start=1
-    ):
-        if line != masked:
-            message = (
-                f"executor {setup.config.executor.type}: line {number} of what is rendered would hold a credential; take it "
-                "out of the pipeline file or of the executor's options, and let the step get it from `secrets`"
-            )
-            raise ConfigurationError(message)
+    masked = masker.mask(text)
+    if masked == text:
+        return
+    lines = zip(text.splitlines(), masked.splitlines(), strict=False)
+    number = next((number for number, (line, other) in enumerate(lines, start=1) if line != other), 0)
+    message = (
+        f"executor {setup.config.executor.type}: line {number} of what is rendered would hold a credential; take it "
+        "out of the pipeline file or of the executor's options, and let the step get it from `secrets`"
+    )
+    raise ConfigurationError(message)
