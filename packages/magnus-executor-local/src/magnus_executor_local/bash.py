@@ -31,7 +31,7 @@ def render_script(plan: RenderPlan) -> str:
     # Innermost first, as functions are read best after what they call.
     parts += ["\n".join(_function(graph, graphs)) + "\n" for graph in reversed(plan.graphs)]
     parts.append(
-        f"# Closes the run as failed, for the reason that is given.\nclose_run() {{\n    {_line(plan.stop)}\n}}\n"
+        f"# Closes the run as failed, for the reason that is given.\nclose_run() {{\n    {as_shell_line(plan.stop)}\n}}\n"
     )
     parts.append(_part("demo_ending.bash"))
     return "\n".join(parts)
@@ -47,7 +47,8 @@ def _header(plan: RenderPlan) -> str:
 # Usage: bash SCRIPT RUN_ID. It needs bash, and magnus on the PATH. Exits with 0 if the run succeeded, 1 if it failed, 2 or 3
 # if magnus could not go on, 130 if it was interrupted. Called again with the same run id after it was killed, it goes on.
 #
-# shellcheck disable=SC2317,SC2329 # helpers that this dag does not need, and functions that are called by name
+# Helpers that this dag does not need, functions that are called by name, and a $ that is meant as it stands:
+# shellcheck disable=SC2317,SC2329,SC2016
 """
 
 
@@ -79,13 +80,12 @@ def _function(graph: RenderedGraph, graphs: Mapping[str, RenderedGraph]) -> Iter
 def _arm(node: RenderedNode, graph: RenderedGraph, graphs: Mapping[str, RenderedGraph]) -> Iterator[str]:
     """Yield what is done at *node*."""
     if node.role is Role.TERMINAL:
-        yield f"call {_line(node.command)}"
+        yield f"call {as_shell_line(node.command)}"
         yield "return"
         return
     if isinstance(text := node.node.definition.get("render_string"), str):
         yield "( # as it stands in the dag; how it ends does not matter"
-        yield "    :"
-        yield f"{text}\n) </dev/null"
+        yield f"    :\n{text}\n{_BODY}) </dev/null"
     yield f"if {f' &&{_NEWLINE}'.join(_condition(node, graph, graphs))}; then"
     yield f"    at='{node.next}'"
     yield "else"
@@ -98,19 +98,19 @@ def _condition(
 ) -> Iterator[str]:
     """Yield the commands that all succeed if *node* does."""
     if node.role is not Role.COMPOSITE:
-        yield f"{'attempt' if node.role is Role.WORK else 'call'} {_line(node.command)}"
+        yield f"{'attempt' if node.role is Role.WORK else 'call'} {as_shell_line(node.command)}"
         return
     limit = _most_at_once(node)
     names = [_name(graphs[key]) for key in node.branches.values()]
     if node.node.map is not None:
-        yield f"open_branches {_line(node.fan_out)} --lines"
+        yield f"open_branches {as_shell_line(node.fan_out)} --lines"
         yield f"branch_for_each_item {limit} {names[0]}"
     else:
-        yield f"open_branches {_line(node.fan_out)}"
+        yield f"open_branches {as_shell_line(node.fan_out)}"
         item = ' "$map_variable"' if graph.items else ""
         yield from (f"branch {limit} {name}{item}" for name in names)
         yield "await_branches"
-    yield f"call {_line(node.fan_in)}"
+    yield f"call {as_shell_line(node.fan_in)}"
 
 
 def _most_at_once(node: RenderedNode) -> int:
@@ -128,7 +128,7 @@ def _name(graph: RenderedGraph) -> str:
     return f"graph_{graph.key.replace('-', '_')}"
 
 
-def _line(command: Command) -> str:
+def as_shell_line(command: Command) -> str:
     """Return *command* as the shell takes it: everything quoted, and what is known only then as a variable."""
     words = (_TOKENS[part] if isinstance(part, Token) else _word(part) for part in command[2:])
     return " ".join([*map(str, command[:2]), *words])
