@@ -69,7 +69,7 @@ def _function(graph: RenderedGraph, graphs: Mapping[str, RenderedGraph]) -> Iter
     yield "    while true; do"
     yield f"{_ARM}case $at in"
     for node in graph.nodes:
-        yield f"{_ARM}({node.key}) # {_comment(f'{node.place}: {node.node.name}, {node.node.type}')}"
+        yield f"{_ARM}'{node.key}') # {_comment(f'{node.place}: {node.node.name}, {node.node.type}')}"
         yield from (f"{_BODY}{line}" for line in _arm(node, graph, graphs))
         yield f"{_BODY};;"
     yield f"{_ARM}esac"

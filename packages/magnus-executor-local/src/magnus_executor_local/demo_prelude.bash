@@ -18,8 +18,8 @@ call() {
     local code=0
     "$@" </dev/null || code=$?
     case $code in
-    (0 | 1 | 75) return "$code" ;;
-    (*) exit "$code" ;;
+    0 | 1 | 75) return "$code" ;;
+    *) exit "$code" ;;
     esac
 }
 

@@ -42,7 +42,7 @@ def render(
 def arms(script: str) -> dict[str, str]:
     """Return what is done at each node, by what the comment calls it."""
     found = re.findall(
-        r"^        \(\S+\) # \S+ (.*?), [\w-]+\n(.*?)^            ;;$", script, re.MULTILINE | re.DOTALL
+        r"^        '\S+'\) # \S+ (.*?), [\w-]+\n(.*?)^            ;;$", script, re.MULTILINE | re.DOTALL
     )
     return dict(found)
 

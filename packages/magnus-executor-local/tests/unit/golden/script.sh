@@ -28,8 +28,8 @@ call() {
     local code=0
     "$@" </dev/null || code=$?
     case $code in
-    (0 | 1 | 75) return "$code" ;;
-    (*) exit "$code" ;;
+    0 | 1 | 75) return "$code" ;;
+    *) exit "$code" ;;
     esac
 }
 
@@ -100,11 +100,11 @@ graph_each_name_both_right_410603() {
     local at='each-name-both-right-ok-c6016f'
     while true; do
         case $at in
-        (each-name-both-right-ok-c6016f) # pipeline.yaml:25: ok, success
+        'each-name-both-right-ok-c6016f') # pipeline.yaml:25: ok, success
             call magnus execute_single_node --step-name each.%.both.right.ok --run-id "$run_id" --map-variable "$map_variable" --file pipeline.yaml --tag 'nightly run'
             return
             ;;
-        (each-name-both-right-bad-1a1f50) # pipeline.yaml:25: bad, fail
+        'each-name-both-right-bad-1a1f50') # pipeline.yaml:25: bad, fail
             call magnus execute_single_node --step-name each.%.both.right.bad --run-id "$run_id" --map-variable "$map_variable" --file pipeline.yaml --tag 'nightly run'
             return
             ;;
@@ -118,25 +118,25 @@ graph_each_name_both_left_6e6eb3() {
     local at='each-name-both-left-work-dff5ac'
     while true; do
         case $at in
-        (each-name-both-left-work-dff5ac) # pipeline.yaml:19: work, task
+        'each-name-both-left-work-dff5ac') # pipeline.yaml:19: work, task
             if attempt magnus execute_single_node --step-name each.%.both.left.work --run-id "$run_id" --map-variable "$map_variable" --file pipeline.yaml --tag 'nightly run'; then
                 at='each-name-both-left-ok-b45036'
             else
                 at='each-name-both-left-mend-eaa3d9'
             fi
             ;;
-        (each-name-both-left-mend-eaa3d9) # pipeline.yaml:20: mend, task
+        'each-name-both-left-mend-eaa3d9') # pipeline.yaml:20: mend, task
             if attempt magnus execute_single_node --step-name each.%.both.left.mend --run-id "$run_id" --map-variable "$map_variable" --file pipeline.yaml --tag 'nightly run'; then
                 at='each-name-both-left-ok-b45036'
             else
                 at='each-name-both-left-bad-6a3d0c'
             fi
             ;;
-        (each-name-both-left-ok-b45036) # pipeline.yaml:21: ok, success
+        'each-name-both-left-ok-b45036') # pipeline.yaml:21: ok, success
             call magnus execute_single_node --step-name each.%.both.left.ok --run-id "$run_id" --map-variable "$map_variable" --file pipeline.yaml --tag 'nightly run'
             return
             ;;
-        (each-name-both-left-bad-6a3d0c) # pipeline.yaml:22: bad, fail
+        'each-name-both-left-bad-6a3d0c') # pipeline.yaml:22: bad, fail
             call magnus execute_single_node --step-name each.%.both.left.bad --run-id "$run_id" --map-variable "$map_variable" --file pipeline.yaml --tag 'nightly run'
             return
             ;;
@@ -151,7 +151,7 @@ graph_each_name_35516c() {
     local at='each-name-both-9c06d7'
     while true; do
         case $at in
-        (each-name-both-9c06d7) # pipeline.yaml:13: both, parallel
+        'each-name-both-9c06d7') # pipeline.yaml:13: both, parallel
             if open_branches magnus fan --mode 'out' --step-name each.%.both --run-id "$run_id" --map-variable "$map_variable" --file pipeline.yaml --tag 'nightly run' &&
                 branch 3 graph_each_name_both_left_6e6eb3 "$map_variable" &&
                 branch 3 graph_each_name_both_right_410603 "$map_variable" &&
@@ -162,11 +162,11 @@ graph_each_name_35516c() {
                 at='each-name-bad-ab9da8'
             fi
             ;;
-        (each-name-ok-48ad8a) # pipeline.yaml:27: ok, success
+        'each-name-ok-48ad8a') # pipeline.yaml:27: ok, success
             call magnus execute_single_node --step-name each.%.ok --run-id "$run_id" --map-variable "$map_variable" --file pipeline.yaml --tag 'nightly run'
             return
             ;;
-        (each-name-bad-ab9da8) # pipeline.yaml:28: bad, fail
+        'each-name-bad-ab9da8') # pipeline.yaml:28: bad, fail
             call magnus execute_single_node --step-name each.%.bad --run-id "$run_id" --map-variable "$map_variable" --file pipeline.yaml --tag 'nightly run'
             return
             ;;
@@ -180,14 +180,14 @@ graph_main() {
     local at='read-the-list-880e6c'
     while true; do
         case $at in
-        (read-the-list-880e6c) # pipeline.yaml:4: read the list, task
+        'read-the-list-880e6c') # pipeline.yaml:4: read the list, task
             if attempt magnus execute_single_node --step-name read%20the%20list --run-id "$run_id" --file pipeline.yaml --tag 'nightly run'; then
                 at='each'
             else
                 at='failed'
             fi
             ;;
-        (each) # pipeline.yaml:5: each, map
+        'each') # pipeline.yaml:5: each, map
             if open_branches magnus fan --mode 'out' --step-name 'each' --run-id "$run_id" --file pipeline.yaml --tag 'nightly run' --lines &&
                 branch_for_each_item 2 graph_each_name_35516c &&
                 call magnus fan --mode 'in' --step-name 'each' --run-id "$run_id" --file pipeline.yaml --tag 'nightly run'; then
@@ -196,7 +196,7 @@ graph_main() {
                 at='note'
             fi
             ;;
-        (note) # pipeline.yaml:31: note, as-is
+        'note') # pipeline.yaml:31: note, as-is
             ( # as it stands in the dag; how it ends does not matter
                 :
 echo "half of $run_id is done"
@@ -208,11 +208,11 @@ echo "half of $run_id is done"
                 at='failed'
             fi
             ;;
-        (done) # pipeline.yaml:36: done, success
+        'done') # pipeline.yaml:36: done, success
             call magnus execute_single_node --step-name 'done' --run-id "$run_id" --file pipeline.yaml --tag 'nightly run'
             return
             ;;
-        (failed) # pipeline.yaml:37: failed, fail
+        'failed') # pipeline.yaml:37: failed, fail
             call magnus execute_single_node --step-name 'failed' --run-id "$run_id" --file pipeline.yaml --tag 'nightly run'
             return
             ;;
