@@ -18,6 +18,7 @@ from magnus_executor_awsbatch.failures import DEFAULT_BUDGETS
 
 ROOT = Path(__file__).parents[1]
 HOMES = {
+    "demo-renderer": "magnus-executor-local",
     "local": "magnus-executor-local",
     "local-aws-batch": "magnus-executor-awsbatch",
     "local-container": "magnus-executor-container",

@@ -137,6 +137,22 @@ TABLE = [
     Pair("ok",      "local-aws-batch", SECRETS, "aws-secrets-manager", ACCOUNT),
     Pair("ok",      "local-aws-batch", TRACKER, "do-nothing"),
     Pair("ok",      "local-aws-batch", TRACKER, "mlflow",              SERVER),
+
+    Pair("error",   "demo-renderer",   STORE,   "buffered"),
+    Pair("error",   "demo-renderer",   STORE,   "sql",                 MEMORY),
+    Pair("ok",      "demo-renderer",   STORE,   "file-system"),
+    Pair("ok",      "demo-renderer",   STORE,   "chunked-fs"),
+    Pair("ok",      "demo-renderer",   STORE,   "sql"),
+    Pair("ok",      "demo-renderer",   STORE,   "s3",                  BUCKET, PARALLEL),
+    Pair("ok",      "demo-renderer",   CATALOG, "do-nothing"),
+    Pair("ok",      "demo-renderer",   CATALOG, "file-system",         {},     PARALLEL),
+    Pair("ok",      "demo-renderer",   CATALOG, "s3",                  BUCKET),
+    Pair("ok",      "demo-renderer",   SECRETS, "do-nothing"),
+    Pair("ok",      "demo-renderer",   SECRETS, "dotenv",              FILES),
+    Pair("ok",      "demo-renderer",   SECRETS, "env-secrets-manager", PREFIX),
+    Pair("ok",      "demo-renderer",   SECRETS, "aws-secrets-manager", ACCOUNT),
+    Pair("ok",      "demo-renderer",   TRACKER, "do-nothing"),
+    Pair("ok",      "demo-renderer",   TRACKER, "mlflow",              SERVER),
 ]
 # fmt: on
 
@@ -279,7 +295,13 @@ def test_the_verdict_is_as_expected_and_a_run_proves_it(
     assert finding["verdict"] == pair.verdict, finding
     assert checked.returncode == (2 if pair.verdict == "error" else 0)
     assert bool(finding["remedy"]) == (pair.verdict != "ok")
+    is_rendered = pair.executor == "demo-renderer"
     if pair.verdict != "error":
+        if is_rendered:
+            quick = request.getfixturevalue("quick")
+            project.render("-c", "config.yaml", quick=quick)
+            assert project.run_script("one", quick=quick, **variables).returncode == 0
+            return
         log = project.execute("-c", "config.yaml", **variables)
         assert log["status"] == "SUCCESS"
         return
@@ -288,6 +310,12 @@ def test_the_verdict_is_as_expected_and_a_run_proves_it(
     assert finding["reason"] in refused.stderr
     assert not (project.folder / ".run_log_store").exists()
     project.write("unchecked/sitecustomize.py", UNCHECKED)
+    if is_rendered:
+        variables["PYTHONPATH"] = project.on_path("unchecked")
+        project.render("-c", "config.yaml", **variables)
+        project.run_script("one", **variables)
+        assert project.magnus("runs", "show", "one", "-c", "config.yaml", **variables).returncode != 0
+        return
     done = project.magnus(
         "execute", "-c", "config.yaml", "--json", PYTHONPATH=project.on_path("unchecked"), **variables
     )
@@ -314,6 +342,7 @@ REFUSED = [
     ("local", {}, "resources"),
     ("local", PARALLEL, "resources"),
     ("local-container", {"run_in_local": True}, "resources"),
+    ("demo-renderer", {}, "resources"),
 ]
 """Every feature of a dag that an executor, with options, does not support."""
 
@@ -342,6 +371,8 @@ def test_a_feature_that_is_not_supported_is_refused_with_the_step_that_asks_for_
         ("local", {}),
         ("local", PARALLEL),
         ("mocked", {}),
+        ("demo-renderer", {}),
+        ("demo-renderer", {"ignore_resources": True}),
         ("local-container", {"docker_image": "x"}),
         ("local-container", {"docker_image": "x"} | PARALLEL),
         ("local-container", {"run_in_local": True}),
