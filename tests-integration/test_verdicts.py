@@ -143,7 +143,7 @@ TABLE = [
     Pair("ok",      "demo-renderer",   STORE,   "file-system"),
     Pair("ok",      "demo-renderer",   STORE,   "chunked-fs"),
     Pair("ok",      "demo-renderer",   STORE,   "sql"),
-    Pair("ok",      "demo-renderer",   STORE,   "s3",                  BUCKET, PARALLEL),
+    Pair("ok",      "demo-renderer",   STORE,   "s3",                  BUCKET),
     Pair("ok",      "demo-renderer",   CATALOG, "do-nothing"),
     Pair("ok",      "demo-renderer",   CATALOG, "file-system",         {},     PARALLEL),
     Pair("ok",      "demo-renderer",   CATALOG, "s3",                  BUCKET),
