@@ -201,7 +201,7 @@ class ExecutorContract:
     def test_a_job_that_is_asked_for_twice_is_started_once(
         self, blocks: Mapping[str, Any], tmp_path: Path
     ) -> None:
-        """While it runs and after it has ended: run, step and attempt are its identity."""
+        """While it runs and after it has ended: run, step and attempt are its identity. Its end is told once."""
         with opened(blocks, tmp_path) as bench:
             job = bench.job("echo started >> starts")
             first, second = bench.trigger(job), bench.trigger(job)
@@ -209,6 +209,8 @@ class ExecutorContract:
             if not first.has_ended:
                 bench.wait()
             assert bench.trigger(job) in {Status.SUCCESS, Status.TRIGGERED}
+            after = bench.job("true", name="after")  # meanwhile a second start would show itself
+            assert bench.outcome(after).job == after
             assert bench.file("starts") == "started\n"
 
     def test_jobs_that_are_asked_for_together_have_each_an_end_of_their_own(
