@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from magnus.domain.jobs import Job, JobIdentity
     from magnus.domain.nodes import Node
     from magnus.ports.executor import ComputeNeeds, Mailbox, Objection, StepRunner
-    from magnus_executor_awsbatch.client import Batch, Bucket
+    from magnus_executor_awsbatch.batch import Batch
+    from magnus_executor_awsbatch.bucket import Bucket
     from magnus_executor_awsbatch.failures import Cause
     from magnus_executor_awsbatch.handover import Handover, Intent
     from magnus_executor_awsbatch.preparation import Definitions
@@ -115,7 +116,7 @@ class AwsBatchExecutor(InteractiveExecutor):
     @classmethod
     def mailbox(cls, address: str) -> Mailbox:
         """See the port; region, endpoint and credentials are those of the job."""
-        from magnus_executor_awsbatch.client import Bucket
+        from magnus_executor_awsbatch.bucket import Bucket
         from magnus_executor_awsbatch.handover import JobMailbox
 
         folder, _, key = address.rpartition("/")
@@ -142,25 +143,16 @@ class AwsBatchExecutor(InteractiveExecutor):
     def _batch(self) -> Batch:
         if self._batch_in_use is None:
             # The vendor's library takes longer to import than all of magnus.
-            from magnus_executor_awsbatch import client
+            from magnus_executor_awsbatch.batch import Batch
 
-            self._batch_in_use = client.Batch(
-                self.options.region,
-                self.options.endpoint_url,
-                connect=self._connect or client.connect,
-                sleep=self._clock.sleep,
-            )
+            place = (self.options.region, self.options.endpoint_url)
+            self._batch_in_use = Batch(*place, connect=self._connect, sleep=self._clock.sleep)
         return self._batch_in_use
 
     def _bucket(self, address: str) -> Bucket:
-        from magnus_executor_awsbatch import client
+        from magnus_executor_awsbatch.bucket import Bucket
 
-        return client.Bucket(
-            address,
-            self.options.region,
-            self.options.endpoint_url,
-            connect=self._connect or client.connect,
-        )
+        return Bucket(address, self.options.region, self.options.endpoint_url, connect=self._connect)
 
     def _handover_of(self, run_id: str, needs: Sequence[ComputeNeeds]) -> Handover:
         from magnus_executor_awsbatch.handover import Handover
@@ -507,7 +499,7 @@ class AwsBatchExecutor(InteractiveExecutor):
             self._lent.tell(f"the handover of the run could not be removed: {error}")
 
     def _not_ended(self, job_ids: Sequence[str]) -> list[str]:
-        from magnus_executor_awsbatch.client import MOST_DESCRIBED
+        from magnus_executor_awsbatch.answers import MOST_DESCRIBED
 
         if not job_ids:
             return []
