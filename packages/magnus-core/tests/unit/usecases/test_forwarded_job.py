@@ -351,6 +351,14 @@ def runs(process_id: int) -> bool:
     return stat.rpartition(")")[2].split()[0] != "Z"
 
 
+def assert_ends(process_id: int) -> None:
+    """Make sure that a process has ended, or ends now: one that was killed may take a moment to be gone."""
+    until = time.monotonic() + PATIENCE_SECONDS
+    while runs(process_id):
+        assert time.monotonic() < until, f"the process {process_id} still runs"
+        time.sleep(0.01)
+
+
 def test_it_dies_with_all_that_it_started_when_its_stdin_is_closed(elsewhere: Elsewhere) -> None:
     """Nobody is left then who could stop it."""
     process = elsewhere.start(elsewhere.message("sleep 300 & echo $! > child; wait").encode())
@@ -359,10 +367,7 @@ def test_it_dies_with_all_that_it_started_when_its_stdin_is_closed(elsewhere: El
     assert process.stdin is not None
     process.stdin.close()
     assert process.wait(PATIENCE_SECONDS) == -signal.SIGKILL
-    until = time.monotonic() + PATIENCE_SECONDS
-    while runs(child):
-        assert time.monotonic() < until
-        time.sleep(0.01)
+    assert_ends(child)
 
 
 def test_a_step_that_is_asked_to_end_records_that_it_was_interrupted(elsewhere: Elsewhere) -> None:
@@ -375,7 +380,7 @@ def test_a_step_that_is_asked_to_end_records_that_it_was_interrupted(elsewhere: 
     step = elsewhere.recorded()
     assert (step.status, step.attempts[0].status) == (Status.FAIL, Status.FAIL)
     assert "interrupted" in step.message
-    assert not runs(child)
+    assert_ends(child)
     assert "Traceback" not in ended.err
 
 
@@ -590,7 +595,7 @@ class TestTimeLimit:
         ended = post.run(post.message(command, timeout=1).encode())
         assert (ended.code, ended.out) == (124, b"said\n")
         assert ended.told == [Told(has_begun=True), Told(has_begun=True, timed_out=True, is_last=True)]
-        assert not runs(int(post.elsewhere.file("child")))
+        assert_ends(int(post.elsewhere.file("child")))
         assert post.elsewhere.recorder.get_step_log("fit") is None
 
     def test_code_in_the_process_itself_is_ended_too(self, post: Post) -> None:
@@ -628,5 +633,5 @@ def test_a_step_that_nobody_watches_does_not_record_that_it_was_asked_to_end(pos
     assert ended.code == 1
     assert ended.told[-1].is_last
     assert post.elsewhere.recorder.get_step_log("fit") is None
-    assert not runs(child)
+    assert_ends(child)
     assert "Traceback" not in ended.err
