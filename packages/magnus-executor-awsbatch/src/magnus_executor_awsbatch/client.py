@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +56,10 @@ def connect(service: str, region: str, endpoint_url: str) -> Any:
         retries={"mode": "standard", "total_max_attempts": attempts},
         user_agent_extra="magnus",
     )
-    factory: Any = boto3.client  # its types know each service by a literal name
+    session = boto3.session.Session()
+    factory: Any = session.client  # its types know each service by a literal name
+    # boto3 itself does not look at the variable that the other clients of AWS, and its services, go by.
+    region = region or session.region_name or os.environ.get("AWS_REGION", "")
     with translated(service):
         return factory(service, region_name=region or None, endpoint_url=endpoint_url or None, config=config)
 
