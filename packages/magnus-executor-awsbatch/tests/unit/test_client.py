@@ -208,6 +208,18 @@ def test_without_a_region_nobody_knows_whom_to_ask(monkeypatch: pytest.MonkeyPat
         connect("batch", "", "")
 
 
+@pytest.mark.parametrize("name", ["AWS_REGION", "AWS_DEFAULT_REGION"])
+def test_the_environment_names_the_region_in_either_way(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library itself looks at one of the two only."""
+    for other in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(other, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/none")
+    monkeypatch.setenv(name, "eu-west-2")
+    client = connect("batch", "", "")
+    assert client.meta.region_name == "eu-west-2"
+    client.close()
+
+
 @pytest.mark.parametrize(("service", "attempts"), [("batch", 1), ("logs", 5), ("s3", 5)])
 def test_the_library_does_not_repeat_calls_to_batch(service: str, attempts: int) -> None:
     """A repeated submission could run twice."""

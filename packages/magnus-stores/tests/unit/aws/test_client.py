@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from s3transfer.exceptions import CancelledError
 
-from magnus_stores.aws.client import transfers
+from magnus_stores.aws.client import uploads
 
 if TYPE_CHECKING:
     from s3transfer.futures import TransferFuture
@@ -34,7 +34,7 @@ class Endless:
 def test_what_is_under_way_can_be_cancelled(s3: Any, bucket: str) -> None:
     """The base of the manager would fail, and hide why the transfers are not wanted any more."""
     content: Any = Endless()
-    with transfers(s3, 8 * 1024**2) as manager:
+    with uploads(s3) as manager:
         content.transfer = manager.upload(content, bucket, "endless")
         assert content.is_read.wait(PATIENCE_SECONDS)
         manager.shutdown(cancel=True)
