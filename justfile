@@ -30,7 +30,7 @@ typecheck *names=packages:
     set -euo pipefail
     for name in {{ names }}; do
         echo "mypy: $name"
-        MYPYPATH="packages/$name/src:packages/$name" uv run --no-sync mypy --explicit-package-bases \
+        MYPYPATH="packages/$name/src:packages/$name/tests/support:packages/$name" uv run --no-sync mypy --explicit-package-bases \
             "packages/$name/src" "packages/$name/tests"
     done
 
@@ -47,7 +47,7 @@ test-integration *arguments:
     uv run --no-sync pytest tests-integration {{ arguments }}
 
 # All that a commit must pass, except the slow tests.
-check: lint typecheck imports (test "-m" "'not slow'")
+check: lint typecheck imports (test "-n" "auto" "--dist" "loadgroup" "-m" "'not slow'")
 
 # Show what the next release notes of a package will say.
 changelog name version:

@@ -34,6 +34,9 @@ def install(folder: Path) -> Installation:
     _uv("build", "--wheel", "--all-packages", "--out-dir", wheels)
     _uv("venv", "--python", sys.executable, target)
     _uv("pip", "install", "--compile-bytecode", "--python", target, *sorted(wheels.glob("*.whl")))
+    # What the measured catalog `s3` needs; nothing else imports it.
+    (stores,) = wheels.glob("magnus_stores-*.whl")
+    _uv("pip", "install", "--compile-bytecode", "--python", target, f"{stores}[s3]")
     return Installation(target / "bin" / "python", target / "bin" / "magnus")
 
 

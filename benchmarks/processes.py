@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     Command: TypeAlias = Sequence[str | Path]
 
 _KIB_IN_MIB = 1024
+_MIB = 1 << 20
 _LINES_OF_A_FAILURE = 20
 
 
@@ -27,10 +28,12 @@ class Measured(NamedTuple):
     Attributes:
         seconds: From just before it was started until it had been waited for.
         resident_mib: The most that it, or any of its children, had resident.
+        processor_seconds: What it and its children computed, on all cores together.
     """
 
     seconds: float
     resident_mib: float
+    processor_seconds: float
 
 
 class ProcessFailedError(Exception):
@@ -98,7 +101,7 @@ def run(command: Command, folder: Path) -> Measured:
         words = " ".join(str(word) for word in command)
         message = "\n".join([f"`{words}` ended with exit code {process.returncode}:", *last])
         raise ProcessFailedError(message)
-    return Measured(seconds, usage.ru_maxrss / _KIB_IN_MIB)
+    return Measured(seconds, usage.ru_maxrss / _KIB_IN_MIB, usage.ru_utime + usage.ru_stime)
 
 
 def environment() -> dict[str, str]:
@@ -115,6 +118,20 @@ def seconds(runs: Sequence[Measured]) -> float:
 def resident_mib(runs: Sequence[Measured]) -> float:
     """Return the median of the most memory that was resident."""
     return median(measured.resident_mib for measured in runs)
+
+
+def processor_seconds(runs: Sequence[Measured]) -> float:
+    """Return the median of what was computed."""
+    return median(measured.processor_seconds for measured in runs)
+
+
+def write_random(path: Path, size: int) -> None:
+    """Write a file of *size* bytes that nothing can make smaller."""
+    path.parent.mkdir(exist_ok=True)
+    with path.open("wb") as file:
+        while size > 0:
+            file.write(os.urandom(min(size, _MIB)))
+            size -= _MIB
 
 
 def set_aside(*paths: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from bench import Bench
 from figure import Figure, table
 from installation import install
-from measurements import branches, catalog, chain, check, document, items, rerun, startup
+from measurements import branches, catalog, chain, check, document, items, rerun, s3, startup
 
 _MEASUREMENTS = {
     "chain": chain.measure,
@@ -24,6 +24,7 @@ _MEASUREMENTS = {
     "map": items.measure,
     "catalog": catalog.measure,
     "branches": branches.measure,
+    "s3": s3.measure,
 }
 
 

@@ -3,7 +3,7 @@
 - A `yaml`, `python`, ... block whose first line is the comment `# <file>` is written to that file.
 - A `bash` block is typed into a shell that stops at the first failure. `<!-- exit code: 1 -->` on the line before it says
   that it is to end so; `<!-- slow -->` that it is only tried together with the others of its kind; `<!-- engine -->` that it
-  needs a Docker engine.
+  needs a Docker engine; `<!-- account -->` that it needs an account of AWS.
 - A `text` block behind a `bash` block is what it prints, stdout and stderr together. In it `…` stands for anything within
   a line, and a line of `…` alone for any lines.
 """
@@ -49,6 +49,7 @@ class Commands:
         exit_code: With which they end.
         is_slow: Whether they download or build.
         needs_engine: Whether they build images or run containers.
+        needs_account: Whether they speak to AWS.
         shown: What the README says that they print; None where it does not say.
     """
 
@@ -57,6 +58,7 @@ class Commands:
     exit_code: int
     is_slow: bool
     needs_engine: bool
+    needs_account: bool
     shown: str | None
 
 
@@ -76,8 +78,8 @@ def read_blocks(readme: Path) -> list[File | Commands]:
             following = found[index + 1] if index + 1 < len(found) else None
             shown = following["text"] if following is not None and following["language"] == "text" else None
             code = _EXIT_CODE.search(match["comments"])
-            is_slow, needs_engine = (f"<!-- {word} -->" in match["comments"] for word in ("slow", "engine"))
-            blocks.append(Commands(text, line, int(code[1]) if code else 0, is_slow, needs_engine, shown))
+            marks = [f"<!-- {word} -->" in match["comments"] for word in ("slow", "engine", "account")]
+            blocks.append(Commands(text, line, int(code[1]) if code else 0, *marks, shown))
         elif file := _FILE.match(text):
             blocks.append(File(file[1], text, line))
         elif language != "text":

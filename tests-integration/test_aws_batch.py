@@ -236,7 +236,7 @@ class TestInterrupt:
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=30)
         assert process.returncode == 130
-        assert b"magnus runs attach r" in said
+        assert b"attach: magnus runs attach -c config.yaml r\n" in said
         assert len(running(account)) == 3  # the array and its children
         (long.folder / "go").touch()
         wait_for(lambda: not running(account), 30, "the jobs to end by themselves")
@@ -332,7 +332,7 @@ class TestFailures:
         end = self.run(account, project, shell("true", retry=3), docker_image="no-such-image:1")
         log, _ = end()
         assert self.message(log).startswith("the container could not be started: CannotPullContainerError")
-        assert "not-started: tried again 1 times" in self.message(log)
+        assert "not-started: tried again once" in self.message(log)
         assert len(names_submitted(account)) == 2
 
     def test_a_step_that_needs_too_much_memory_fails_by_its_own_fault(

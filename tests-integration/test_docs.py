@@ -14,10 +14,12 @@ import pytest
 import yaml
 
 from magnus.cli.app import COMMANDS
+from magnus_executor_awsbatch.failures import DEFAULT_BUDGETS
 
 ROOT = Path(__file__).parents[1]
 HOMES = {
     "local": "magnus-executor-local",
+    "local-aws-batch": "magnus-executor-awsbatch",
     "local-container": "magnus-executor-container",
     "mocked": "magnus-executor-local",
     "buffered": "magnus-core",
@@ -88,6 +90,12 @@ def test_every_field_of_a_run_log_is_explained() -> None:
 def test_every_option_of_every_adapter_is_explained(document: str, option: str) -> None:
     """The README of its package names it."""
     assert option in words(document)
+
+
+def test_every_budget_for_failures_of_batch_is_explained() -> None:
+    """With how often a job is tried again where nobody says otherwise."""
+    text = (ROOT / "packages" / "magnus-executor-awsbatch" / "README.md").read_text(encoding="utf-8")
+    assert [name for name, count in DEFAULT_BUDGETS.items() if f"| `{name}`, {count}" not in text] == []
 
 
 def test_every_command_is_explained() -> None:

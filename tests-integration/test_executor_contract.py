@@ -1,4 +1,4 @@
-"""The contract of executors, kept by the one whose steps run in containers of a real engine."""
+"""The contract of executors, kept by those whose steps run in containers of a real engine, or of an emulated AWS."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from magnus.testing.executor import ExecutorContract
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from aws.account import Account
 
 # The first session on a machine builds the image.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -41,3 +43,29 @@ class TestParallelContainers(ExecutorContract):
     def blocks(self, tmp_path: Path, magnus_image: str) -> Mapping[str, Any]:
         """Return room for two jobs."""
         return blocks_with(tmp_path, docker_image=magnus_image, enable_parallel=True, max_workers=2)
+
+
+class TestBatchJobs(ExecutorContract):
+    """Jobs of AWS Batch, arrays among them; they work in a folder that all see, as on a shared file system."""
+
+    together = True
+
+    @pytest.fixture
+    def blocks(self, account: Account, tmp_path: Path) -> Mapping[str, Any]:
+        """Return an account with an empty bucket."""
+        options = {
+            "job_queue": account.aws.queue(),
+            "job_definition": account.definition_that_works_in(tmp_path),
+            "poll_interval": 0.2,
+            "enable_parallel": self.together,
+        }
+        return {
+            "executor": {"type": "local-aws-batch", "config": options | account.place},
+            **account.services(),
+        }
+
+
+class TestBatchJobsInOrder(TestBatchJobs):
+    """One job after another."""
+
+    together = False

@@ -119,7 +119,7 @@ def local_logs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list
 
 
 @pytest.mark.parametrize("executor", [pytest.param(name, marks=marks_of(name)) for name in EXECUTORS])
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in CASES])
 def test_a_dag_has_the_same_canonical_log_on_every_executor(
     name: str,
     executor: str,

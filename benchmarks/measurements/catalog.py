@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from typing import TYPE_CHECKING
 
 from figure import Figure
 from pipelines import task, write_dag
-from processes import Contender, alternate, remove, resident_mib, seconds, set_aside
+from processes import Contender, alternate, remove, resident_mib, seconds, set_aside, write_random
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,8 +26,8 @@ def _large_file(bench: Bench) -> list[Figure]:
     size_mib = 128 if bench.is_quick else 1024
     with bench.project() as folder:
         large, small, copy = folder / "large", folder / "small", folder / "copy"
-        _write_random(large / "file.bin", size_mib * _MIB)
-        _write_random(small / "file.bin", 1024)
+        write_random(large / "file.bin", size_mib * _MIB)
+        write_random(small / "file.bin", 1024)
 
         def clean() -> None:
             remove(folder / ".run_log_store", folder / ".catalog", folder / "brought", copy)
@@ -64,7 +63,7 @@ def _small_files(bench: Bench) -> list[Figure]:
     with bench.project() as folder:
         files, copy = folder / "files", folder / "copy"
         for index in range(number):
-            _write_random(files / f"{index:05}.bin", 1024)
+            write_random(files / f"{index:05}.bin", 1024)
 
         def clean() -> None:
             set_aside(folder / ".run_log_store", folder / ".catalog", folder / "brought", copy)
@@ -116,11 +115,3 @@ def _make_memory_ready(file: Path) -> None:
     for copy in copies:
         subprocess.run(["cp", file, copy], check=True)
     remove(*copies)
-
-
-def _write_random(path: Path, size: int) -> None:
-    path.parent.mkdir(exist_ok=True)
-    with path.open("wb") as file:
-        while size > 0:
-            file.write(os.urandom(min(size, _MIB)))
-            size -= _MIB

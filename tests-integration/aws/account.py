@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from aws.emulator import REGION
-from aws.project_image import project_image
+from aws.project_image import image_that_works_in, project_image
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,6 +88,10 @@ class Account:
         blocks = self.services() | dict(services or {})
         project.write(name, {"executor": self.executor(project, **options), **blocks})
 
+    def definition_that_works_in(self, folder: Path) -> str:
+        """Return a job definition whose jobs work in *folder* of this machine, as on a shared file system."""
+        return self.definition_that_keeps(image_that_works_in(self._engine, self._magnus_image, KEPT), folder)
+
     def definition_that_keeps(self, image: str, folder: Path) -> str:
         """Return a job definition whose jobs find *folder* of this machine, as they would find a shared file system."""
         return self.aws.job_definition(
@@ -95,6 +99,7 @@ class Account:
             volumes=[{"name": "kept", "host": {"sourcePath": str(folder)}}],
             mountPoints=[{"sourceVolume": "kept", "containerPath": KEPT, "readOnly": False}],
             environment=[{"name": "KEPT_FOLDER", "value": KEPT}],
+            linuxParameters={"initProcessEnabled": True},
         )
 
     def jobs(self) -> list[Any]:

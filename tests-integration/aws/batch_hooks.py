@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fake_batch.lifecycle import HOST_TERMINATED
 from harness import wait_for
-
-from aws.fake_batch.lifecycle import HOST_TERMINATED
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from fake_batch.jobs import Job
+
     from aws.batch_corrections.scheduler import Scheduler
-    from aws.fake_batch.jobs import Job
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from containers.base_image import BaseImage
+    from fake_batch.jobs import Job
 
     from aws.emulator import Emulator
-    from aws.fake_batch.jobs import Job
 
 
 class Jobs:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from fake_batch.containers import DEFAULT_LOG_GROUP
 from moto.moto_api._internal.models import moto_api_backend
 
 from aws.batch_corrections.install import install
 from aws.batch_corrections.scheduler import Scheduler
 from aws.batch_hooks import BatchHooks
-from aws.fake_batch.containers import DEFAULT_LOG_GROUP
 from aws.server import Server
 from aws.set_up import SetUp
 from aws.traffic import Traffic

@@ -19,6 +19,23 @@ RUN chmod -R a+rwX /project
 """
 
 
+_IN_FOLDER = """\
+FROM {magnus}
+WORKDIR {folder}
+"""
+
+
+def image_that_works_in(engine: DockerClient, magnus: str, folder: str) -> str:
+    """Return the tag of an image that stands on the image *magnus*, and whose working directory is *folder*."""
+    tag = named_by("magnus-tests-folder", magnus, _IN_FOLDER, folder)
+    if not has(engine, tag):
+        with TemporaryDirectory(prefix="magnus-folder-") as name:
+            text = _IN_FOLDER.format(magnus=magnus, folder=folder)
+            Path(name, "Dockerfile").write_text(text, encoding="utf-8")
+            build(engine, tag, Path(name))
+    return tag
+
+
 def project_image(engine: DockerClient, magnus: str, folder: Path) -> str:
     """Return the tag of an image that stands on the image *magnus* and holds the files of *folder*, but for hidden ones."""
     files = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError
-
-from aws.fake_batch.lifecycle import TOO_MANY_VCPUS
+from fake_batch.lifecycle import TOO_MANY_VCPUS
 
 if TYPE_CHECKING:
     from containers.base_image import BaseImage
@@ -214,7 +214,7 @@ definition = aws.job_definition({base_image.tag!r}, command=["sleep", "60"])
 request = dict(jobQueue=aws.queue(), jobDefinition=definition)
 ids = [aws.client("batch").submit_job(jobName="job", **request)["jobId"] for _ in range(2)]
 aws.batch.wait(ids[0], "RUNNING")
-(running,) = [each for each in engine.containers.list(filters={{"label": LABEL}}) if ids[0] in each.name]
+(running,) = [each for each in engine.containers.list(filters={{"label": LABEL}}, ignore_removed=True) if ids[0] in each.name]
 aws.close()
 assert running.id not in [each.id for each in engine.containers.list(all=True, ignore_removed=True)]
 engine.close()
@@ -224,6 +224,11 @@ with socket.socket() as probe:
 """
     folder = Path(__file__).parents[1]
     done = subprocess.run(
-        [sys.executable, "-c", script], cwd=folder, capture_output=True, text=True, check=False
+        [sys.executable, "-c", script],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -3,13 +3,13 @@ from __future__ import annotations
 import glob
 import importlib.util
 import os
+import random
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,8 @@ from uuid import uuid4
 
 import boto3
 import pytest
+
+from magnus_stores.aws import client as aws_client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,6 +76,46 @@ def bucket(s3: Any) -> str:
     return name
 
 
+class Requests:
+    """What was sent to AWS.
+
+    Attributes:
+        sent: For each request the operation, the address and the bytes of its body.
+    """
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, str, int]] = []
+
+    def watch(self, client: Any) -> None:
+        """Take down all that *client* sends from now on."""
+        client.meta.events.register("before-send", self._note)
+
+    @property
+    def operations(self) -> list[str]:
+        """What was asked for, in order."""
+        return [operation for operation, _, _ in self.sent]
+
+    def _note(self, event_name: str, request: Any, **_: Any) -> None:
+        body = request.body or b""
+        size = len(body) if isinstance(body, bytes) else int(request.headers.get("Content-Length", 0))
+        self.sent.append((event_name.rpartition(".")[2], request.url, size))
+
+
+@pytest.fixture
+def requests(monkeypatch: pytest.MonkeyPatch) -> Requests:
+    """Return what stores that are made from now on send to AWS."""
+    found = Requests()
+    connect = aws_client.connect
+
+    def connect_watched(*arguments: Any) -> Any:
+        client = connect(*arguments)
+        found.watch(client)
+        return client
+
+    monkeypatch.setattr(aws_client, "connect", connect_watched)
+    return found
+
+
 @contextmanager
 def running_mlflow(folder: Path) -> Iterator[str]:
     """Run a server that keeps everything in *folder*; yield its address."""
@@ -100,15 +142,25 @@ def running_mlflow(folder: Path) -> Iterator[str]:
         str(port),
     ]
     command += ["--workers", "1"]
+    # What it would run in the background costs as much as the server itself.
+    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     with (folder / "server.log").open("wb") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, start_new_session=True)
+        # The group ends with the server, or with its input: nothing is left where the tests are interrupted.
+        server = subprocess.Popen(
+            ["sh", "-c", '("$@"; kill -KILL 0) & read -r _; kill -KILL 0', "sh", *command],
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            cwd=folder,
+            env=environment,
+            start_new_session=True,
+        )
     try:
         address = f"http://127.0.0.1:{port}"
         _wait_for(f"{address}/health", server, folder / "server.log")
         yield address
     finally:
-        os.killpg(server.pid, signal.SIGKILL)  # its workers too
-        server.wait()
+        server.communicate()
 
 
 @pytest.fixture(scope="session")
@@ -133,10 +185,17 @@ def postgresql_server() -> Iterator[str]:
         settings += " -c fsync=off -c full_page_writes=off -c max_connections=60"
         control = [pg_ctl, "-D", f"{folder}/data", "-w"]
         _run_as(user, [*control, "-l", f"{folder}/log", "-o", settings, "start"])
-        try:
+        # It is stopped when this process closes the pipe, or ends.
+        stopping = ["sh", "-c", 'read -r _; exec "$@" >&2', "sh", *control, "-m", "immediate", "stop"]
+        with subprocess.Popen(
+            stopping,
+            stdin=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            user=user,
+            cwd="/",
+            start_new_session=True,
+        ):
             yield f"postgresql+psycopg://magnus@127.0.0.1:{port}"
-        finally:
-            _run_as(user, [*control, "-m", "immediate", "stop"])
 
 
 def _postgresql_program(name: str) -> str | None:
@@ -154,9 +213,12 @@ def _run_as(user: str | None, command: list[str]) -> None:
 
 
 def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+    """Return a port for a server that is yet to start: none of those that clients get meanwhile."""
+    while True:
+        port = random.randrange(20_000, 32_000)  # noqa: S311 - it is no secret
+        with socket.socket() as free, suppress(OSError):
+            free.bind(("127.0.0.1", port))
+            return port
 
 
 def _wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:

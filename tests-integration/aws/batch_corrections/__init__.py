@@ -1,7 +1,7 @@
 """Where moto's Batch differs from the service, and how it is corrected.
 
 moto keeps definitions, queues, compute environments and tags. Jobs are ours: `handlers` answers the requests, `scheduler`
-decides what runs, `container_run` runs it, and `aws.fake_batch` holds the rules, which the fake client shares. Each line
+decides what runs, `container_run` runs it, and `fake_batch` holds the rules, which the fake client shares. Each line
 below is a gap, what the service does instead, and where it says so (UG: user guide, API: API reference).
 
 - Children of an array lack `AWS_BATCH_JOB_ARRAY_INDEX`, and jobs all but `AWS_BATCH_JOB_ID`: set by the service, with

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from fake_batch.containers import requirement
+from fake_batch.lifecycle import TOO_MANY_VCPUS
 from moto.batch.models import batch_backends
 
-from aws.fake_batch.containers import requirement
-from aws.fake_batch.lifecycle import TOO_MANY_VCPUS
-
 if TYPE_CHECKING:
-    from aws.fake_batch.jobs import Job
+    from fake_batch.jobs import Job
 
 
 class Place(NamedTuple):

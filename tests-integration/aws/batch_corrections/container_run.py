@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from docker.errors import APIError, ImageNotFound, NotFound
 from docker.types import Mount
-
-from aws.batch_corrections.log_lines import lines
-from aws.fake_batch.containers import command_of, container_of, requirement
-from aws.fake_batch.lifecycle import (
+from fake_batch.containers import command_of, container_of, requirement
+from fake_batch.lifecycle import (
     CANNOT_PULL,
     CANNOT_START,
     EXITED,
@@ -23,14 +21,16 @@ from aws.fake_batch.lifecycle import (
     Outcome,
 )
 
+from aws.batch_corrections.log_lines import lines
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from docker import DockerClient
     from docker.models.containers import Container
+    from fake_batch.jobs import Attempt, Job
 
     from aws.batch_corrections.log_lines import Line
-    from aws.fake_batch.jobs import Attempt, Job
 
 _MEBIBYTE = 1 << 20
 _SHARES_OF_A_VCPU = 1024

@@ -5,20 +5,20 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
+from fake_batch.details import detail, summary
+from fake_batch.listing import page
+from fake_batch.submission import RefusedError, find_definition, submit
 from moto.batch.exceptions import ClientException
 
 from aws.batch_corrections.scheduler import milliseconds
-from aws.fake_batch.details import detail, summary
-from aws.fake_batch.listing import page
-from aws.fake_batch.submission import RefusedError, find_definition, submit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from fake_batch.jobs import Job
     from moto.batch.models import BatchBackend
 
     from aws.batch_corrections.scheduler import Scheduler
-    from aws.fake_batch.jobs import Job
 
 
 class Handlers:

@@ -29,6 +29,7 @@ def install(patch: pytest.MonkeyPatch, scheduler: Scheduler) -> None:
     run_jobs_by_scheduler(patch, scheduler)
     end_jobs_at_reset(patch, scheduler)
     inherit_nothing_in_definitions(patch)
+    find_definitions_by_revision(patch)
     find_streams_as_documented(patch)
 
 
@@ -80,6 +81,23 @@ def inherit_nothing_in_definitions(patch: pytest.MonkeyPatch) -> None:
         return definition
 
     patch.setattr(BatchBackend, "register_job_definition", corrected)
+
+
+def find_definitions_by_revision(patch: pytest.MonkeyPatch) -> None:
+    """Know a job definition by its name and revision, with a colon between them.
+
+    Gap: moto knows names and ARNs only.
+    Service: `name:revision` is a short form of the ARN (API reference, `DescribeJobDefinitions`).
+    """
+    find = BatchBackend.get_job_definitions
+
+    def corrected(backend: BatchBackend, name: str) -> list[JobDefinition]:
+        short, _, revision = name.partition(":")
+        if name.startswith("arn:") or not revision:
+            return find(backend, name)
+        return [item for item in find(backend, short) if str(item.revision) == revision]
+
+    patch.setattr(BatchBackend, "get_job_definitions", corrected)
 
 
 def find_streams_as_documented(patch: pytest.MonkeyPatch) -> None:

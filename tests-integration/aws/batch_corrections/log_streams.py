@@ -5,15 +5,14 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from fake_batch.containers import log_place
 from moto.logs.models import logs_backends
 
-from aws.fake_batch.containers import log_place
-
 if TYPE_CHECKING:
+    from fake_batch.jobs import Attempt, Job
     from moto.logs.models import LogsBackend
 
     from aws.batch_corrections.log_lines import Line
-    from aws.fake_batch.jobs import Attempt, Job
 
 _EVENT_IDS = threading.Lock()
 

@@ -7,12 +7,9 @@ import time
 import uuid
 from typing import TYPE_CHECKING
 
-from aws.batch_corrections.compute_environments import place_for
-from aws.batch_corrections.container_run import ContainerRun
-from aws.batch_corrections.log_streams import LogStream
-from aws.fake_batch.containers import environment_of, timeout_seconds
-from aws.fake_batch.jobs import BEFORE_STARTING
-from aws.fake_batch.lifecycle import (
+from fake_batch.containers import environment_of, timeout_seconds
+from fake_batch.jobs import BEFORE_STARTING
+from fake_batch.lifecycle import (
     NO_LOG_GROUP,
     NOT_STARTED,
     Outcome,
@@ -23,12 +20,15 @@ from aws.fake_batch.lifecycle import (
     stop_waiting,
 )
 
+from aws.batch_corrections.compute_environments import place_for
+from aws.batch_corrections.container_run import ContainerRun
+from aws.batch_corrections.log_streams import LogStream
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from docker import DockerClient
-
-    from aws.fake_batch.jobs import Attempt, Job
+    from fake_batch.jobs import Attempt, Job
 
 LABEL = "magnus.tests.batch"
 """The label of every container of a job; its value tells the emulators on one engine apart."""
@@ -157,7 +157,8 @@ class Scheduler:
         self.clear()
         self._is_open = False
         (label,) = self._labels.items()
-        for container in self._engine.containers.list(all=True, filters={"label": "=".join(label)}):
+        mine = {"label": "=".join(label)}
+        for container in self._engine.containers.list(all=True, filters=mine, ignore_removed=True):
             container.remove(force=True, v=True)
 
     def _place(self, job: Job) -> str:

@@ -18,6 +18,15 @@ BATCH_LOG_GROUP = "/aws/batch/job"
 
 LARGEST_POLL_SECONDS = 3600.0
 
+MOST_RECLAIMS = 9
+"""Of the ten attempts that Batch makes at most, those after the first."""
+
+MOST_TAGS = 48
+"""Of the 50 that a job may have; two are magnus's own."""
+
+_LONGEST_TAG_KEY = 128
+_LONGEST_TAG = 256
+
 
 @dataclass(frozen=True, slots=True)
 class AwsBatchOptions(CommonOptions):
@@ -33,6 +42,7 @@ class AwsBatchOptions(CommonOptions):
         job_role: The ARN of the role that steps run as, for a definition that is registered.
         execution_role: Likewise the role that fetches the image and sends the logs (needed on Fargate).
         platform: Likewise what jobs run on: `EC2` or `FARGATE`.
+        assign_public_ip: Likewise whether jobs on Fargate have a public address: in a public subnet they reach AWS by that.
         log_group: The CloudWatch log group that the definition's jobs write to.
         region: Of Batch, its logs, and the handover; by default the one that boto3 finds.
         endpoint_url: An address that answers in place of AWS, for emulators.
@@ -41,8 +51,8 @@ class AwsBatchOptions(CommonOptions):
         poll_interval: Seconds between two looks at the jobs; more while AWS says that there are too many.
         on_interrupt: What becomes of the jobs on Ctrl-C or SIGTERM: `cancel` ends them, `detach` leaves them for
             `magnus runs attach`.
-        handover: Where jobs find what to do, as `s3://bucket/prefix`; by default a place in the bucket of the catalog, or
-            of the run log. It holds credentials of the configuration while jobs run, and is empty afterwards.
+        handover: Where jobs find what to do, as `s3://bucket/prefix`; by default a place below the prefix of the run log,
+            or else of the catalog. It holds credentials of the configuration while jobs run, and is empty afterwards.
         budgets: How often a job is tried again for what is no fault of its code, by cause: `host-reclaimed` (for each
             queue), `not-started`, `throttled`, `unschedulable`, `lost`.
         cpu: Processors, where a step's `resources` ask for none.
@@ -58,6 +68,7 @@ class AwsBatchOptions(CommonOptions):
     job_role: str = ""
     execution_role: str = ""
     platform: Literal["EC2", "FARGATE"] = "EC2"
+    assign_public_ip: bool = False
     log_group: str = BATCH_LOG_GROUP
     region: str = ""
     endpoint_url: str = ""
@@ -74,7 +85,7 @@ class AwsBatchOptions(CommonOptions):
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
-        for refusal in (self._refuse_jobs(), self._refuse_numbers()):
+        for refusal in (self._refuse_jobs(), self._refuse_numbers(), self._refuse_names()):
             if refusal:
                 raise ValueError(refusal)
         for name in ("memory", "shm"):
@@ -89,13 +100,17 @@ class AwsBatchOptions(CommonOptions):
                 "name either job_definition, or docker_image to have a definition registered for it (an image made by "
                 "`magnus build_docker`, in a registry that Batch can reach)"
             )
-        own = [name for name in ("job_role", "execution_role", "shm") if getattr(self, name)]
+        own = [
+            name for name in ("job_role", "execution_role", "assign_public_ip", "shm") if getattr(self, name)
+        ]
         if self.job_definition and own:
             return (
                 f"{', '.join(own)}: the definition '{self.job_definition}' says that itself; remove it here"
             )
         if self.platform == "FARGATE" and self.docker_image and not self.execution_role:
             return "execution_role is missing: on Fargate a role must fetch the image and send the logs"
+        if self.assign_public_ip and self.platform != "FARGATE":
+            return "assign_public_ip is for Fargate; on EC2 the subnets of the compute environment decide"
         if self.handover and not is_handover(self.handover):
             return f"handover is an address like s3://bucket/prefix, not {self.handover!r}"
         return ""
@@ -109,6 +124,20 @@ class AwsBatchOptions(CommonOptions):
             return f"gpu is a whole number, at least 0, not {self.gpu}"
         if wrong := [name for name, count in self.budgets.items() if count < 0]:
             return f"budgets: {wrong[0]} is a whole number, at least 0"
+        if self.budget(FailureClass.HOST_RECLAIMED) > MOST_RECLAIMS:
+            return f"budgets: host-reclaimed is at most {MOST_RECLAIMS}, as Batch makes no more attempts on a queue"
+        return ""
+
+    def _refuse_names(self) -> str:
+        if wrong := [name for name in self.environment if name.startswith("AWS_BATCH")]:
+            return f"environment: names that begin with AWS_BATCH belong to Batch itself, like {wrong[0]!r}"
+        if len(self.tags) > MOST_TAGS:
+            return f"tags: a job has at most {MOST_TAGS} besides magnus's own, not {len(self.tags)}"
+        for key, value in self.tags.items():
+            if not 0 < len(key) <= _LONGEST_TAG_KEY or len(value) > _LONGEST_TAG:
+                return f"tags: a key has from 1 to {_LONGEST_TAG_KEY} characters and a value up to {_LONGEST_TAG}: {key!r}"
+            if key.lower().startswith("aws:"):
+                return f"tags: keys that begin with 'aws:' belong to AWS itself, like {key!r}"
         return ""
 
     @property

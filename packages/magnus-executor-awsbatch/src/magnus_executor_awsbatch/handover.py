@@ -19,7 +19,7 @@ from magnus_executor_awsbatch.naming import run_folder
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from magnus_executor_awsbatch.client import Bucket
+    from magnus_executor_awsbatch.bucket import Bucket
 
 _INTENT = ".intent.json"
 _MESSAGES = ".jobs"
@@ -89,11 +89,14 @@ class Handover:
                 self._key(intent.name, _MESSAGES), body
             )  # whoever wrote it was killed before it meant it
         try:
-            text = json.dumps({"format": _FORMAT, **intent._asdict()}).encode()
-            self._bucket.put(self._key(intent.name, _INTENT), text, only_new=True)
+            self._bucket.put(self._key(intent.name, _INTENT), _text(intent), only_new=True)
         except ExistsError:
             return False
         return True
+
+    def replace(self, intent: Intent) -> None:
+        """Write an intent in the place of that which has its name."""
+        self._bucket.put(self._key(intent.name, _INTENT), _text(intent))
 
     def _has_intent(self, name: str) -> bool:
         """Whether somebody means to submit it: then the messages, whose marks that process knows, must stay as they are."""
@@ -127,6 +130,10 @@ class Handover:
 
     def _key(self, name: str, end: str) -> str:
         return f"{self._folder}{name}{end}"
+
+
+def _text(intent: Intent) -> bytes:
+    return json.dumps({"format": _FORMAT, **intent._asdict()}).encode()
 
 
 def _intent(told: Mapping[str, Any]) -> Intent:

@@ -36,13 +36,14 @@ def statement(name: str, actions: Sequence[str], resources: Sequence[str]) -> di
     return {"Sid": name, "Effect": "Allow", "Action": list(actions), "Resource": list(resources)}
 
 
-def s3_statements(name: str, bucket: str, prefix: str) -> list[dict[str, Any]]:
-    """Return what it takes to keep objects below a prefix."""
-    where = f"arn:aws:s3:::{bucket}"
+def s3_statements(name: str, bucket: str, prefix: str, actions: Sequence[str]) -> list[dict[str, Any]]:
+    """Return what allows *actions* on the objects below a prefix, and to list them."""
+    is_access_point = bucket.startswith("arn:")
+    where = bucket if is_access_point else f"arn:aws:s3:::{bucket}"
+    objects_in = f"{where}/object" if is_access_point else where
     below = f"{prefix.strip('/')}/*" if prefix.strip("/") else "*"
-    objects = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
     return [
-        statement(f"{name}Objects", objects, [f"{where}/{below}"]),
+        statement(f"{name}Objects", actions, [f"{objects_in}/{below}"]),
         statement(f"{name}Listing", ["s3:ListBucket"], [where])
         | {"Condition": {"StringLike": {"s3:prefix": [below]}}},
     ]

@@ -59,6 +59,7 @@ class S3Objects(Integration):
     """The run log and the catalog `s3`: reached over the network, with the job role's permission."""
 
     name: ClassVar[str]
+    actions: ClassVar[tuple[str, ...]]
 
     def validate(self, executor_options: AwsBatchOptions, service_options: Any) -> Verdict:
         """See whether a job can mean the same address."""
@@ -74,13 +75,15 @@ class S3Objects(Integration):
     ) -> ComputeNeeds:
         """Ask for what the role must allow, and lend a place for what jobs are told."""
         bucket, prefix = service_options.bucket, service_options.prefix.strip("/")
-        statements = s3_statements(self.name, bucket, prefix)
+        statements = s3_statements(self.name, bucket, prefix, self.actions)
         # The handover is read by the executor, at the address and in the region that it knows.
         same_place = (service_options.endpoint_url or "") == executor_options.endpoint_url
         address = "/".join(part for part in (f"s3://{bucket}", prefix, _HANDOVER) if part)
+        # That of an access point cannot be told from a folder in such an address.
+        is_lent = same_place and not bucket.startswith("arn:")
         return ComputeNeeds(
             permissions=tuple(json.dumps(each) for each in statements),
-            handover=address if same_place else "",
+            handover=address if is_lent else "",
         )
 
 
@@ -88,12 +91,14 @@ class S3RunLog(S3Objects):
     """The run log `s3`."""
 
     name = "MagnusRunLog"
+    actions = ("s3:GetObject", "s3:PutObject")
 
 
 class S3Catalog(S3Objects):
     """The catalog `s3`."""
 
     name = "MagnusCatalog"
+    actions = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload")
 
 
 class AwsSecrets(Integration):
@@ -113,11 +118,9 @@ class AwsSecrets(Integration):
         """Ask for what the role must allow."""
         name = service_options.secret_id or f"{service_options.prefix}*"
         # Secrets Manager adds a hyphen and six characters of its own to the name in an ARN.
-        ending = "" if name.endswith("*") else "-*"
+        ending = "" if name.endswith("*") else "-??????"
         resource = name if name.startswith("arn:") else f"arn:aws:secretsmanager:*:*:secret:{name}{ending}"
         allowed = [statement("MagnusSecrets", ["secretsmanager:GetSecretValue"], [resource])]
-        if service_options.secret_id is None:
-            allowed.append(statement("MagnusSecretNames", ["secretsmanager:ListSecrets"], ["*"]))
         return ComputeNeeds(permissions=tuple(json.dumps(each) for each in allowed))
 
 

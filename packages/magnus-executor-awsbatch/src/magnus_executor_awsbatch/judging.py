@@ -24,9 +24,12 @@ if TYPE_CHECKING:
     from magnus_executor_awsbatch.requests import Resources
 
 NO_HANDOVER = (
-    "jobs find what to do in S3, and no place is known for that; set `handover: s3://bucket/prefix`, or choose the catalog or "
-    "the run log 's3'"
+    "jobs find what to do in S3, and no place is known for that; set `handover: s3://bucket/prefix`, or choose the run log "
+    "or the catalog 's3'"
 )
+
+_OF_THE_RUN = ("region", "endpoint_url", "poll_interval", "on_interrupt", "handover", "enable_parallel")
+"""Options that a run has once: a step that overrides one would not get what it asks for."""
 
 _ROOM_FOR_COMMAND = 1024
 """Bytes for the run's id, the handover's address and the name of the job, which are not known before the run."""
@@ -51,6 +54,11 @@ def judge_graph(
         if node.task is not None:
             name = ".".join((*path, node.name))
             own = options_of(node)
+            objections += [
+                _error(option, "it holds for a run as a whole; set it in the configuration", name)
+                for option in _OF_THE_RUN
+                if getattr(own, option) != getattr(options, option)
+            ]
             try:
                 resources = resources_of(node, own, options)
             except DoesNotFitError as error:

@@ -28,7 +28,6 @@ _SHORTEST_TIMEOUT = 60
 _SECONDS_TO_START = 300
 """What starting magnus in the job may take, on top of the step's own timeout, before Batch ends it."""
 
-_MOST_ATTEMPTS = 10
 _WHOLE = 1e-9
 
 _FARGATE_MEMORY = {
@@ -121,8 +120,12 @@ def definition_request(options: AwsBatchOptions, resources: Resources) -> dict[s
             "logDriver": "awslogs",
             "options": {"awslogs-group": options.log_group},
         }
+    if options.assign_public_ip:
+        container["networkConfiguration"] = {"assignPublicIp": "ENABLED"}
+    # Without a first process that reaps and dies for its children, nothing in the container could kill magnus.
+    container["linuxParameters"] = {"initProcessEnabled": True}
     if resources.shm_mib is not None:
-        container["linuxParameters"] = {"sharedMemorySize": resources.shm_mib}
+        container["linuxParameters"]["sharedMemorySize"] = resources.shm_mib
     request: dict[str, Any] = {
         "type": "container",
         "containerProperties": container,
@@ -208,7 +211,7 @@ def overrides_size(overrides: Mapping[str, Any]) -> int:
 def retry_strategy(options: AwsBatchOptions) -> dict[str, Any]:
     """Return when Batch itself tries a job again: only when its host was taken away."""
     again = [{"onStatusReason": f"{reason}*", "action": "RETRY"} for reason in RECLAIMED_REASONS]
-    attempts = min(_MOST_ATTEMPTS, 1 + options.budget(FailureClass.HOST_RECLAIMED))
+    attempts = 1 + options.budget(FailureClass.HOST_RECLAIMED)
     return {"attempts": attempts, "evaluateOnExit": [*again, {"onReason": "*", "action": "EXIT"}]}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from magnus.domain.owner import own_label
@@ -18,13 +17,19 @@ if TYPE_CHECKING:
 
     from magnus.domain.jobs import Job
     from magnus.ports.executor import ComputeNeeds, StepRunner
-    from magnus_executor_awsbatch.client import Batch
+    from magnus_executor_awsbatch.batch import Batch
+    from magnus_executor_awsbatch.clock import Clock
     from magnus_executor_awsbatch.config import AwsBatchOptions
     from magnus_executor_awsbatch.handover import Handover
     from magnus_executor_awsbatch.requests import Resources
 
 _SECONDS_UNTIL_LISTED = 30.0
-"""A job that was submitted may take this long to be found by its name."""
+"""A job that was submitted may take this long to be found by its name; it is submitted again only after that."""
+
+_SECONDS_TO_WAIT_FOR_OTHERS = 10.0
+"""Likewise for what another process may have submitted at the moment of its death: nothing else goes on meanwhile."""
+
+_SECONDS_BETWEEN_FINDS = 2.0
 
 _FIRST_PAUSE_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 60.0
@@ -33,9 +38,10 @@ _LONGEST_PAUSE_SECONDS = 60.0
 class Submitter:
     """Makes Batch jobs of ours and submits them."""
 
-    def __init__(self, batch: Batch, handover: Handover, needs: Sequence[ComputeNeeds]) -> None:
+    def __init__(self, batch: Batch, handover: Handover, needs: Sequence[ComputeNeeds], clock: Clock) -> None:
         """Submit to *batch* what *handover* holds."""
         self._batch = batch
+        self._clock = clock
         self._handover = handover
         self._needs = needs
 
@@ -67,8 +73,13 @@ class Submitter:
             for job, remote in zip(jobs, remotes, strict=True)
         )
         queue = options.queues[queue_index]
-        intent = Intent(name, queue, queue_index, generation, own_label(), time.time(), members)
-        is_new = self._handover.lay_down(intent, [remote.message for remote in remotes])
+        intent = Intent(name, queue, queue_index, generation, own_label(), self._clock.now(), members)
+        try:
+            is_new = self._handover.lay_down(intent, [remote.message for remote in remotes])
+        except ServiceError:
+            for remote in remotes:
+                remote.close()
+            raise
         made = BatchJob(intent, self._request(jobs, intent, remotes[0].command, definition, resources))
         for index, (job, remote) in enumerate(zip(jobs, remotes, strict=True)):
             made.members[index] = Underway(job, remote, made, index)
@@ -102,25 +113,54 @@ class Submitter:
         """Submit it, or put that off; afterwards it has an id, or another moment when it is due.
 
         Raises:
-            ThrottledError: It was put off.
+            ThrottledError: It was put off, which counts as a try.
             JobSubmissionError: Batch refused it.
         """
-        if batch_job.tries and (found := self._batch.find(batch_job.intent.queue, batch_job.intent.name)):
-            batch_job.id = found[0].id  # the answer to an earlier try had been lost
+        if batch_job.asked_at is not None and not self._is_absent(batch_job):
             return
+        batch_job.asked_at = self._clock.monotonic()  # from now on nobody knows, until there is an answer
         try:
             batch_job.id = self._batch.submit(batch_job.request)
         except UnansweredError as error:
             self._put_off(batch_job)
             raise ThrottledError(str(error)) from error
         except ThrottledError:
+            batch_job.asked_at = None
             self._put_off(batch_job)
             raise
+        except ServiceError:
+            batch_job.asked_at = None
+            raise
+
+    def _is_absent(self, batch_job: BatchJob) -> bool:
+        """Look for what was submitted without an answer; return whether it surely was not."""
+        intent = batch_job.intent
+        try:
+            found = self._batch.find(intent.queue, intent.name)
+        except ServiceError as error:
+            if not error.retriable:
+                raise
+            self._put_off(batch_job)
+            raise ThrottledError(str(error)) from error
+        if found:
+            batch_job.id = found[0].id
+            return False
+        since = self._clock.monotonic() - (batch_job.asked_at or 0.0)
+        left = _SECONDS_UNTIL_LISTED - since
+        batch_job.due = self._clock.monotonic() + min(_SECONDS_BETWEEN_FINDS, left)
+        return left <= 0
+
+    def find(self, batch_job: BatchJob) -> str:
+        """Return the id of a job that may have been submitted without an answer; empty if there is none."""
+        if batch_job.id or batch_job.asked_at is None:
+            return batch_job.id
+        found = self._batch.find(batch_job.intent.queue, batch_job.intent.name)
+        return found[0].id if found else ""
 
     def _put_off(self, batch_job: BatchJob) -> None:
         pause = min(_FIRST_PAUSE_SECONDS * 2**batch_job.tries, _LONGEST_PAUSE_SECONDS)
         batch_job.tries += 1
-        batch_job.due = time.monotonic() + pause
+        batch_job.due = self._clock.monotonic() + pause
 
     def _take_from_others(self, made: BatchJob, run_here: StepRunner, address: str, shown_as: str) -> None:
         """Use what another process has written down under the same name, and what it has submitted.
@@ -135,6 +175,7 @@ class Submitter:
             raise ServiceError(message, retriable=True)
         made.intent = theirs
         for index, underway in made.members.items():
+            underway.remote.close()
             underway.remote = run_here.remote(
                 underway.job,
                 self._needs,
@@ -146,19 +187,27 @@ class Submitter:
         if found := self.found_in_time(theirs):
             made.id = found
 
+    def own(self, intent: Intent) -> Intent:
+        """Write down that the job behind an intent is followed by this process from now on."""
+        owned = intent._replace(owner=own_label())
+        self._handover.replace(owned)
+        return owned
+
     def found_in_time(self, intent: Intent) -> str:
         """Return the id of the job that was submitted under an intent; empty if none was.
 
         Waits while it may have been submitted a moment ago and is not listed yet.
         """
+        age = self._clock.now() - intent.written_at
+        until = self._clock.monotonic() + _SECONDS_TO_WAIT_FOR_OTHERS - max(0.0, age)
         while True:
             found = self._batch.find(intent.queue, intent.name)
             if found:
                 return found[0].id
-            age = time.time() - intent.written_at
-            if not 0 <= age < _SECONDS_UNTIL_LISTED:
+            left = until - self._clock.monotonic()
+            if left <= 0:
                 return ""
-            time.sleep(min(1.0, _SECONDS_UNTIL_LISTED - age))
+            self._clock.sleep(min(_SECONDS_BETWEEN_FINDS, left))
 
     def _request(
         self,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from magnus.domain.jobs import Job
     from magnus.ports.executor import RemoteStep
-    from magnus_executor_awsbatch.client import JobState
+    from magnus_executor_awsbatch.answers import JobState
     from magnus_executor_awsbatch.failures import FailureClass
     from magnus_executor_awsbatch.handover import Intent
 
@@ -23,8 +23,9 @@ class BatchJob:
         id: Of the job, once it is submitted.
         due: When it is submitted next, on the monotonic clock.
         tries: How often submitting it was put off.
+        asked_at: When it was submitted last without an answer that tells whether it was, on the monotonic clock.
         members: Its jobs by index, as far as somebody waits for them.
-        is_seen: Whether Batch has told of its children.
+        has_children: Whether Batch has begun to make its children.
         told: Reasons for waiting that were shown.
         given_up: The ids whose end was asked for.
         was_followed: Whether a job of an earlier traversal was asked for again.
@@ -35,8 +36,9 @@ class BatchJob:
     id: str = ""
     due: float = 0.0
     tries: int = 0
+    asked_at: float | None = None
     members: dict[int, Underway] = field(default_factory=dict)
-    is_seen: bool = False
+    has_children: bool = False
     told: set[str] = field(default_factory=set)
     given_up: set[str] = field(default_factory=set)
     was_followed: bool = False
@@ -57,11 +59,14 @@ class Underway:
         batch_job: What it is in Batch.
         index: Which child of it.
         state: What Batch said last.
+        read_in_look: The look in which Batch was last asked about it.
         missing: How many times in a row Batch did not know it.
         ended_at: When Batch was first seen to say that it has ended, on the monotonic clock.
         log_stream: Where its lines are read.
         log_since: The time of the newest line, in milliseconds.
-        log_seen: The lines that were taken and may be told again.
+        log_is_read: Whether that place was there, at the last look.
+        log_misses: How often it was not.
+        log_seen: The lines that were taken and may be told again, with their times.
         spent: How often it was tried again, by cause.
     """
 
@@ -70,11 +75,14 @@ class Underway:
     batch_job: BatchJob
     index: int = 0
     state: JobState | None = None
+    read_in_look: int = 0
     missing: int = 0
     ended_at: float | None = None
     log_stream: str = ""
     log_since: int = 0
-    log_seen: set[str] = field(default_factory=set)
+    log_is_read: bool = False
+    log_misses: int = 0
+    log_seen: dict[str, int] = field(default_factory=dict)
     spent: dict[FailureClass, int] = field(default_factory=dict)
 
     @property

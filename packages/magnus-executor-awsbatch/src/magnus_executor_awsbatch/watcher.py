@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from magnus.errors import ServiceError
 from magnus_executor_awsbatch import failures, log_follower
-from magnus_executor_awsbatch.client import MOST_DESCRIBED
 from magnus_executor_awsbatch.errors import ThrottledError
+from magnus_executor_awsbatch.states import WAITING, StateReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from magnus_executor_awsbatch.client import Batch, JobState
+    from magnus_executor_awsbatch.batch import Batch
+    from magnus_executor_awsbatch.clock import Clock
     from magnus_executor_awsbatch.failures import Cause
     from magnus_executor_awsbatch.pace import Pace
     from magnus_executor_awsbatch.underway import BatchJob, Underway
-
-_WAITING = frozenset({"SUBMITTED", "PENDING", "RUNNABLE"})
-_KNOWN = _WAITING | {"STARTING", "RUNNING", "SUCCEEDED", "FAILED"}
-_ENDED = frozenset({"SUCCEEDED", "FAILED"})
-
-_LOOKS_UNTIL_LOST = 5
-"""How many times in a row Batch may not know a job, or give it a status that nobody knows."""
-
-_FAILURES_UNTIL_LOST = 10
-"""How many times in a row Batch may not be able to say anything; the pauses grow meanwhile."""
 
 _LOOKS_BETWEEN_QUEUES = 10
 """A queue is looked at again after so many looks at jobs that wait in it."""
@@ -46,7 +36,7 @@ class Watcher:
     """Looks at jobs, all of them each time."""
 
     def __init__(
-        self, batch: Batch, log_group: Callable[[Underway], str], pace: Pace, patience: float
+        self, batch: Batch, log_group: Callable[[Underway], str], pace: Pace, patience: float, clock: Clock
     ) -> None:
         """Look at *batch*.
 
@@ -55,99 +45,55 @@ class Watcher:
             log_group: Where the lines of a job are.
             pace: Is slowed down while the service is too busy.
             patience: Seconds for which lines are waited for after a job's end.
+            clock: Tells the time.
         """
         self._batch = batch
+        self._states = StateReader(batch, clock)
         self._log_group = log_group
         self._pace = pace
         self._patience = max(_LEAST_SECONDS_FOR_LOGS, patience)
-        self._failures = 0
-        self._logs_failed = False
+        self._clock = clock
+        self._told_groups: set[str] = set()
+        self._closed_groups: set[str] = set()
+        self._problems: dict[str, Cause | None] = {}
         self._looks = 0
 
     def look(self, underway: Sequence[Underway], tell: Callable[[str], None]) -> list[Ended]:
         """Ask once for the state and the lines of *underway*, and return those that have ended."""
         self._looks += 1
-        causes = self._read_states(underway)
-        self._read_logs(underway, tell)
-        now = time.monotonic()
+        self._problems.clear()
+        causes = self._states.read(underway)
+        is_busy = self._read_logs(underway, tell)
+        if is_busy or self._states.is_hindered:
+            self._pace.slow_down()
+        else:
+            self._pace.recover()
+        now = self._clock.monotonic()
         ended = []
         for each in underway:
-            cause = causes.get(each.id) or self._blocked(each, tell)
+            cause = causes.get(each) or self._blocked(each, tell)
             if cause is not None:
                 ended.append(Ended(each, cause))
             elif self._has_ended(each, now):
                 ended.append(Ended(each, self._why(each)))
         return ended
 
-    # How they stand
-
-    def _read_states(self, underway: Sequence[Underway]) -> dict[str, Cause]:
-        """Read the state of each; return why some will never have one again, by id."""
-        open_jobs = {each.id: each for each in underway if each.ended_at is None}
-        unseen = {
-            each.batch_job.id: each.batch_job for each in open_jobs.values() if _may_lack_children(each)
-        }
-        wanted = [*open_jobs, *unseen]
-        states: dict[str, JobState] = {}
-        asked: list[str] = []
-        for start in range(0, len(wanted), MOST_DESCRIBED):
-            part = wanted[start : start + MOST_DESCRIBED]
-            try:
-                states |= self._batch.describe(part)
-            except ThrottledError:
-                self._pace.slow_down()
-                return {}
-            except ServiceError as error:
-                self._pace.slow_down()
-                self._failures += 1
-                if self._failures < _FAILURES_UNTIL_LOST:
-                    return {}
-                return {job_id: failures.lost(f"its status cannot be read: {error}") for job_id in open_jobs}
-            asked += part
-        self._pace.recover()
-        self._failures = 0
-        for each in open_jobs.values():
-            self._take(each, states)
-        return {
-            each.id: failures.lost(_not_told(each))
-            for each in open_jobs.values()
-            if each.missing >= _LOOKS_UNTIL_LOST
-        }
-
-    def _take(self, each: Underway, states: dict[str, JobState]) -> None:
-        state = states.get(each.id)
-        if state is None and (parent := states.get(each.batch_job.id)) is not None:
-            # The children of an array are made some time after it; one that failed before that has none.
-            if parent.status == "FAILED":
-                state = parent
-            elif parent.status in _KNOWN:
-                return
-        if state is None or state.status not in _KNOWN:
-            each.missing += 1
-            each.state = state or each.state
-            return
-        each.missing = 0
-        each.state = state
-        if state.id == each.id:
-            each.batch_job.is_seen = True
-        if state.log_stream and state.log_stream != each.log_stream:
-            log_follower.begin(each, state.log_stream)
-        if state.status in _ENDED and each.ended_at is None:
-            each.ended_at = time.monotonic()
-
     # Why they wait
 
     def _blocked(self, each: Underway, tell: Callable[[str], None]) -> Cause | None:
         """Return why a job will never start; show why it has not yet."""
         state = each.state
-        if state is None or state.status not in _WAITING:
+        if state is None or state.status not in WAITING:
             return None
         if state.reason:
             if (cause := failures.blocked(state)) is not None:
                 return cause
             self._show(each.batch_job, f"waits: {state.reason}", tell)
         if self._looks % _LOOKS_BETWEEN_QUEUES == 0:
-            return self._queue_problem(each.batch_job.intent.queue)
+            queue = each.batch_job.intent.queue
+            if queue not in self._problems:
+                self._problems[queue] = self._queue_problem(queue)
+            return self._problems[queue]
         return None
 
     def _show(self, batch_job: BatchJob, text: str, tell: Callable[[str], None]) -> None:
@@ -168,20 +114,28 @@ class Watcher:
 
     # What they print
 
-    def _read_logs(self, underway: Sequence[Underway], tell: Callable[[str], None]) -> None:
+    def _read_logs(self, underway: Sequence[Underway], tell: Callable[[str], None]) -> bool:
+        """Take the new lines; return whether there were too many calls."""
         by_group: dict[str, list[Underway]] = {}
         for each in underway:
             if each.log_stream:
                 by_group.setdefault(self._log_group(each), []).append(each)
+        is_busy = False
         for group, readers in by_group.items():
             try:
                 log_follower.follow(self._batch, group, readers)
             except ThrottledError:
-                self._pace.slow_down()
+                is_busy = True
             except ServiceError as error:
-                if not self._logs_failed:
+                if group not in self._told_groups:
                     tell(f"what the jobs print cannot be shown: {error}")
-                self._logs_failed = True
+                self._told_groups.add(group)
+                if not error.retriable:
+                    self._closed_groups.add(group)
+            else:
+                self._told_groups.discard(group)
+                self._closed_groups.discard(group)
+        return is_busy
 
     # How they ended
 
@@ -189,7 +143,7 @@ class Watcher:
         """Whether a job has ended and nothing more is expected of its lines."""
         if each.ended_at is None:
             return False
-        if not each.log_stream or self._logs_failed or each.remote.has_told_all:
+        if not each.log_stream or each.remote.has_told_all or self._log_group(each) in self._closed_groups:
             return True
         return now - each.ended_at >= self._patience
 
@@ -208,13 +162,3 @@ class Watcher:
             refusal=each.remote.refusal,
             last_words=each.remote.last_words,
         )
-
-
-def _may_lack_children(each: Underway) -> bool:
-    return each.batch_job.is_array and not each.batch_job.is_seen
-
-
-def _not_told(each: Underway) -> str:
-    if each.state is not None and each.state.status not in _KNOWN:
-        return f"Batch gives it the status '{each.state.status}', which nobody here knows"
-    return "Batch does not know it any more"

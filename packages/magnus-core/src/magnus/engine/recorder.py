@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from magnus.domain.parameters import REFERENCE, Value
@@ -19,7 +20,7 @@ from magnus.domain.run_log import (
 from magnus.errors import RunLogNotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from magnus.domain.parameters import Values
     from magnus.domain.run_log import BranchLog, RunLog, StepLog
@@ -45,6 +46,47 @@ class RunRecorder:
         self.run_id = run_id
         self._masker = masker
         self._written_values: set[str] = set()
+        self._held: dict[tuple[RecordKind, str], Record] | None = None
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Write what is not durable at the end of the block, or before anything durable, as one.
+
+        For what is many times the same, such as opening the branches of a map. Nobody may count on it before: a job that
+        reads it is started after `flush`.
+        """
+        if self._held is not None:
+            yield
+            return
+        self._held = {}
+        try:
+            yield
+        finally:
+            self.flush()
+            self._held = None
+
+    def flush(self) -> None:
+        """Write what is held back now."""
+        if not self._held:
+            return
+        records = list(self._held.values())
+        self._held.clear()
+        # Whatever refers to a value comes after it.
+        for group in (
+            [record for record in records if record.kind == RecordKind.VALUE],
+            [record for record in records if record.kind != RecordKind.VALUE],
+        ):
+            if group:
+                self._store.put_in_any_order(self.run_id, group)
+
+    def _put(self, records: Sequence[Record], *, durable: bool) -> None:
+        if self._held is None:
+            self._store.put(self.run_id, records, durable=durable)
+        elif durable:
+            self.flush()
+            self._store.put(self.run_id, records, durable=True)
+        else:
+            self._held.update({(record.kind, record.name): record for record in records})
 
     def create_run_log(self, run: RunLog, parameters: Values) -> None:
         """Begin the run log with its head and the input parameters.
@@ -62,7 +104,7 @@ class RunRecorder:
         records = self._values(parameters.values()) if parameters else []
         if parameters is not None:
             run.parameters = {name: value.in_record() for name, value in parameters.items()}
-        self._store.put(self.run_id, [*records, self._run(run)])
+        self._put([*records, self._run(run)], durable=True)
 
     def add_step_log(
         self,
@@ -82,7 +124,7 @@ class RunRecorder:
         )
         if parameters is not None:
             records.append(self._parameters(*parameters))
-        self._store.put(self.run_id, records, durable=durable)
+        self._put(records, durable=durable)
 
     def add_branch_log(
         self, branch: BranchLog, parameters: Mapping[str, Any] | None = None, new_values: Iterable[Value] = ()
@@ -92,12 +134,17 @@ class RunRecorder:
         if parameters is not None:
             records.append(self._parameters(branch.internal_name, parameters))
         records.append(Record(RecordKind.BRANCH, branch.internal_name, _encode(branch_to_dict(branch))))
-        self._store.put(self.run_id, records, durable=False)
+        self._put(records, durable=False)
 
     def get_step_log(self, internal_name: str) -> StepLog | None:
         """Read one step; None if it has not begun."""
         body = self._store.get(self.run_id, RecordKind.STEP, internal_name)
         return step_from_dict(json.loads(body)) if body else None
+
+    def get_step_logs(self, internal_names: Sequence[str]) -> dict[str, StepLog]:
+        """Read several steps, by internal name; those that have not begun are left out."""
+        bodies = self._store.get_many(self.run_id, RecordKind.STEP, internal_names)
+        return {name: step_from_dict(json.loads(body)) for name, body in bodies.items()}
 
     def get_run_log(self) -> RunLog:
         """Read the head of the run log.

@@ -150,6 +150,9 @@ class StepRunner:
             step, scope = self._lent[job.step_name]
         else:
             found = recorder.get_step_log(job.step_name)
+            if found is not None and len(found.attempts) >= job.attempt_number:
+                # Its compute lost its host after the attempt was recorded, and has started it once more.
+                return found.attempts[job.attempt_number - 1].status
             step = found or StepLog(short_name(job.step_name), job.step_name, step_type=job.node.type)
             values = recorder.get_parameters(parent(job.step_name))
             recorder.adopt(values.values())

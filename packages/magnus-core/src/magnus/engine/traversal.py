@@ -145,7 +145,7 @@ class Traversal:
                 if status is not None:
                     self._after(going.walk, going.node, status)
             else:
-                self._advance(going)
+                self._advance_all(going)
             return True
         for fan_out in reversed(
             self._fan_outs
@@ -168,8 +168,23 @@ class Traversal:
                 self._context.clock.sleep(min(timeout or 0.0, _LONGEST_WAIT_SECONDS))
                 return
             ends = self._executor.wait_for_jobs(timeout)
+        recorded = self._recorder.get_step_logs([end.job.step_name for end in ends])
         for end in ends:
-            self._job_ended(end)
+            self._job_ended(end, recorded.get(end.job.step_name))
+
+    def _advance_all(self, walk: Walk) -> None:
+        """Advance *walk*, and the others that are ready with it, as long as the executor has room."""
+        if self._executor.most_jobs_together == 1:
+            self._advance(walk)
+            return
+        with self._recorder.together():
+            self._advance(walk)
+            while self._ready and isinstance(going := self._ready[-1], Walk):
+                if len(self._in_flight) >= self._executor.max_concurrent_jobs:
+                    return
+                self._ready.pop()
+                self._advance(going)
+                self._context.interrupts.check()
 
     def _advance(self, walk: Walk) -> None:
         """Go from node to node until the walk has to wait or its graph is closed."""
@@ -178,6 +193,7 @@ class Traversal:
             status = self.execute_from_graph(node, walk)
             if status is None or node.is_terminal:
                 return
+            self._recorder.flush()  # each step is on disk before the next one begins
             self._context.interrupts.check()
             walk.node_name = next_node_name(node, walk.graph, status)
 
@@ -293,6 +309,7 @@ class Traversal:
         if self._gathered is not None:
             self._gathered.append((pending, job))
             return None
+        self._recorder.flush()
         try:
             status = self._executor.trigger_job(job, self._run_here)
         except JobSubmissionError as error:
@@ -349,10 +366,9 @@ class Traversal:
             if status is not None:
                 self._after(pending.walk, pending.node, status)
 
-    def _job_ended(self, end: JobEnd) -> None:
+    def _job_ended(self, end: JobEnd, recorded: StepLog | None) -> None:
         """A job that ran elsewhere has ended: the run log tells how, unless the job could not."""
         pending = self._in_flight.pop(end.job.step_name)
-        recorded = self._recorder.get_step_log(end.job.step_name)
         if recorded is None or len(recorded.attempts) < pending.attempt_number:
             status = self._attempt_lost(pending, end)
         else:
@@ -499,8 +515,9 @@ class Traversal:
         gathered: list[tuple[Pending, Job]] = []
         self._gathered = gathered
         try:
-            while fan_out.may_open and len(gathered) < room:
-                self._open_branch(fan_out)
+            with self._recorder.together():
+                while fan_out.may_open and len(gathered) < room:
+                    self._open_branch(fan_out)
         except StopRun:
             self._ready += [
                 pending for pending, _ in gathered

@@ -49,6 +49,14 @@ class RunLogStore(Service):
             RunLogNotFoundError: No such run.
         """
 
+    def put_in_any_order(self, run_id: str, records: Sequence[Record]) -> None:
+        """Write *records* of different names as `put` does, but not durably, and in any order.
+
+        A failure leaves any of *records*, never a part of one. May be overridden by a store to which each write is a way
+        of its own: they can go at the same time.
+        """
+        self.put(run_id, records, durable=False)
+
     @abstractmethod
     def get(self, run_id: str, kind: RecordKind, name: str) -> str | None:
         """Return the body of the newest record of that kind and name; None where there is none.
@@ -56,6 +64,11 @@ class RunLogStore(Service):
         Raises:
             RunLogNotFoundError: No such run.
         """
+
+    def get_many(self, run_id: str, kind: RecordKind, names: Sequence[str]) -> dict[str, str]:
+        """Return by name the bodies of the records that there are, each as `get` does; likewise to be overridden."""
+        found = {name: self.get(run_id, kind, name) for name in names}
+        return {name: body for name, body in found.items() if body is not None}
 
     @abstractmethod
     def scan(self, run_id: str, kinds: Collection[RecordKind] | None = None) -> Iterator[Record]:

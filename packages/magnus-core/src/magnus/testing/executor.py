@@ -75,7 +75,9 @@ class Bench:
         item: str = "",
     ) -> Job:
         """Return a job that runs *command* in a shell, as a step of a branch, or of an *item* of the map."""
-        definition = {"type": "task", "command": command, "command_type": "shell"}
+        definition: dict[str, Any] = {"type": "task", "command": command, "command_type": "shell"}
+        if timeout is not None:
+            definition["timeout"] = timeout
         settings = TaskSettings(command, "shell")
         node = Node(name, "task", definition, next="done", task=settings, timeout_seconds=timeout)
         options = self._run.context.types.executor_options(node)

@@ -201,6 +201,17 @@ class RunLogStoreContract:
         assert store.get(RUN, RecordKind.STEP, "a") == "4"
         assert len(list(store.scan(RUN))) == 2
 
+    def test_many_records_may_be_written_and_read_as_one(
+        self, store: RunLogStore, other: RunLogStore
+    ) -> None:
+        """In any order, where their names differ; what is not there is left out of what is read."""
+        store.create_run(RUN, [_step("first", "0")])
+        store.put_in_any_order(RUN, [_step(f"s{number}", str(number)) for number in range(50)])
+        names = ["s49", "nothing", "first", "s0"]
+        assert other.get_many(RUN, RecordKind.STEP, names) == {"s49": "49", "first": "0", "s0": "0"}
+        assert store.get_many(RUN, RecordKind.STEP, []) == {}
+        assert len(list(other.scan(RUN))) == 51
+
     def test_an_empty_batch_changes_nothing(self, store: RunLogStore) -> None:
         """It is allowed."""
         store.create_run(RUN, [HEAD])

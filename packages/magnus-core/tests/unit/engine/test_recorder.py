@@ -201,3 +201,48 @@ def test_a_step_that_has_not_begun_is_none(recorder: RunRecorder) -> None:
     """And a branch that has not begun has no parameters."""
     assert recorder.get_step_log("later") is None
     assert recorder.get_parameters("later.branch") == {}
+
+
+class TestTogether:
+    """Many writes as one."""
+
+    def test_what_is_not_durable_is_written_at_the_end(
+        self, store: NotingStore, recorder: RunRecorder
+    ) -> None:
+        """The newest of each name, values before what refers to them; nobody sees it before."""
+        store.writes.clear()
+        extra = encode_all({"large": {"text": "y" * INLINE_LIMIT}}, "test")
+        with recorder.together():
+            for item in ("a", "b"):
+                recorder.add_branch_log(BranchLog(f"each.{item}"), {}, extra.values())
+                recorder.add_step_log(StepLog("one", f"each.{item}.one"))
+            recorder.add_step_log(StepLog("one", "each.a.one", message="newer"))
+            assert store.writes == []
+        (values, _), (records, _) = store.writes
+        assert [kind for kind, _ in values] == [RecordKind.VALUE]
+        assert [name for kind, name in records if kind == RecordKind.STEP] == ["each.a.one", "each.b.one"]
+        assert body(store, RecordKind.STEP, "each.a.one")["message"] == "newer"
+
+    def test_what_is_durable_comes_after_what_was_held_back(
+        self, store: NotingStore, recorder: RunRecorder
+    ) -> None:
+        """So that no step is done before its branch is open."""
+        store.writes.clear()
+        with recorder.together():
+            recorder.add_branch_log(BranchLog("each.a"))
+            recorder.add_step_log(StepLog("one", "each.a.one"), durable=True)
+            assert [durable for _, durable in store.writes] == [False, True]
+
+    def test_what_was_held_back_is_written_when_something_fails(
+        self, store: NotingStore, recorder: RunRecorder
+    ) -> None:
+        """It has happened."""
+
+        def fail() -> None:
+            with recorder.together():
+                recorder.add_step_log(StepLog("one", "one"))
+                raise KeyError
+
+        with pytest.raises(KeyError):
+            fail()
+        assert recorder.get_step_logs(["one", "two"]).keys() == {"one"}

@@ -169,6 +169,15 @@ def test_a_step_that_fails_is_recorded_and_ends_with_1(elsewhere: Elsewhere) -> 
     assert elsewhere.recorded().attempts[0].exit_code == 3
 
 
+def test_an_attempt_that_is_recorded_is_not_run_again(elsewhere: Elsewhere) -> None:
+    """A compute that loses a host may start the same job once more, after it had done its work."""
+    message = elsewhere.message("echo ran >> ran; exit 3")
+    codes = [elsewhere.run(message).code for _ in range(2)]
+    assert codes == [1, 1]
+    assert elsewhere.file("ran") == "ran\n"
+    assert [attempt.exit_code for attempt in elsewhere.recorded().attempts] == [3]
+
+
 def test_the_run_the_tag_and_the_attempt_are_those_that_were_told(elsewhere: Elsewhere) -> None:
     """What follows a node that fails is not needed to run it, and not there."""
     (elsewhere.folder / "look.py").write_text(

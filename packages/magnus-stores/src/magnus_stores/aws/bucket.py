@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from magnus_stores.aws.failures import code_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from io import RawIOBase
 
-    from _typeshed import SupportsRead, SupportsWrite
+    from _typeshed import SupportsRead
     from mypy_boto3_s3 import S3Client
     from s3transfer.manager import TransferManager
 
     from magnus.errors import ServiceError
     from magnus_stores.aws.options import S3Options
-
-BLOCK_BYTES = 8 << 20
-"""How much of a large object is moved at once; more for one that would take over 10,000 blocks, which S3 does not."""
 
 _DELETED_AT_ONCE = 1000
 _CONFLICTS = 10
@@ -87,7 +87,7 @@ class Bucket:
             try:
                 answer = s3.get_object(**self._named(key), **condition)
             except s3.exceptions.ClientError as error:
-                code = _code(error)
+                code = code_of(error)
                 if code in _UNCHANGED or code in _ABSENT:
                     return code in _UNCHANGED
                 raise
@@ -100,7 +100,7 @@ class Bucket:
             try:
                 body = s3.get_object(**self._named(key))["Body"]
             except s3.exceptions.ClientError as error:
-                if _code(error) in _ABSENT:
+                if code_of(error) in _ABSENT:
                     return None
                 raise
         return self._blocks(key, body, block_bytes)
@@ -111,7 +111,7 @@ class Bucket:
             try:
                 return s3.head_object(**self._named(key))["ContentLength"]
             except s3.exceptions.ClientError as error:
-                if _code(error) in _ABSENT:
+                if code_of(error) in _ABSENT:
                     return None
                 raise
 
@@ -130,9 +130,9 @@ class Bucket:
                 try:
                     s3.put_object(**self._named(key), Body=data, IfNoneMatch="*")
                 except s3.exceptions.ClientError as error:
-                    if _code(error) in _TAKEN:
+                    if code_of(error) in _TAKEN:
                         return False
-                    if _code(error) not in _BUSY or attempt == _CONFLICTS - 1:
+                    if code_of(error) not in _BUSY or attempt == _CONFLICTS - 1:
                         raise
                 else:
                     return True
@@ -188,26 +188,30 @@ class Bucket:
                 cast("Any", source), self._options.bucket, self._base + key, subscribers=[known_size(size)]
             ).result()
 
-    def download(self, manager: TransferManager, key: str, target: SupportsWrite[bytes]) -> bool:
-        """Write a large object to *target*, in order, from one thread; False if there is none."""
+    def download(self, manager: TransferManager, key: str, target: RawIOBase) -> bool:
+        """Write a large object to *target*, block by block in any order, from one thread; False if there is none."""
         with self._talking("read", key) as s3:
             try:
                 manager.download(self._options.bucket, self._base + key, cast("Any", target)).result()
             except s3.exceptions.ClientError as error:
-                if _code(error) in _ABSENT:
+                if code_of(error) in _ABSENT:
                     return False
                 raise
         return True
 
-    @contextmanager
-    def transfers(self) -> Iterator[TransferManager]:
-        """Lend what moves large objects."""
-        from magnus_stores.aws.client import transfers
+    def uploads(self) -> TransferManager:
+        """Return what `upload` needs, for a `with` statement."""
+        from magnus_stores.aws.client import uploads
 
         with self._talking("reach", "") as s3:
-            manager = transfers(s3, BLOCK_BYTES)
-        with manager:
-            yield manager
+            return uploads(s3)
+
+    def downloads(self) -> TransferManager:
+        """Return what `download` needs, for a `with` statement."""
+        from magnus_stores.aws.client import downloads
+
+        with self._talking("reach", "") as s3:
+            return downloads(s3)
 
     def abort_uploads(self, folder: str, older_than: timedelta) -> None:
         """Have S3 forget the blocks of uploads that were begun long ago and never ended."""
@@ -218,9 +222,10 @@ class Bucket:
                 now = _moment(page)
                 for upload in page.get("Uploads", ()):
                     if now - upload["Initiated"] > older_than:
-                        s3.abort_multipart_upload(
-                            Bucket=self._options.bucket, Key=upload["Key"], UploadId=upload["UploadId"]
-                        )
+                        with suppress(s3.exceptions.NoSuchUpload):  # it has just ended
+                            s3.abort_multipart_upload(
+                                Bucket=self._options.bucket, Key=upload["Key"], UploadId=upload["UploadId"]
+                            )
 
     def close(self) -> None:
         """Close connections; the next request would make new ones."""
@@ -267,10 +272,6 @@ class Bucket:
                 client: S3Client = connect("s3", self._options.region, self._options.endpoint_url)
                 self._client, self._process_id = client, os.getpid()
             return self._client
-
-
-def _code(error: Any) -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))
 
 
 def _moment(page: Mapping[str, Any]) -> datetime:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from magnus.errors import ServiceError
@@ -76,6 +76,11 @@ class Refusal(NamedTuple):
     message: str
     action: str
     status: int
+
+
+def code_of(error: Any) -> str:
+    """Return the name, or the number, by which AWS calls a `ClientError` of boto3."""
+    return str(error.response.get("Error", {}).get("Code", ""))
 
 
 def refused(what: str, resource: str, refusal: Refusal, error: type[ServiceError]) -> ServiceError:

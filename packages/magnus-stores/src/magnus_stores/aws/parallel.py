@@ -18,11 +18,20 @@ WORKERS = 16
 
 
 def in_parallel(
-    work: Callable[[_Given], _Made], items: Iterable[_Given], workers: int = WORKERS
+    work: Callable[[_Given], _Made],
+    items: Iterable[_Given],
+    workers: int = WORKERS,
+    stop: Callable[[], object] = lambda: None,
 ) -> Iterator[_Made]:
     """Yield what *work* makes of each item, in their order; the first that fails ends it.
 
     At most twice as many results as there are *workers* are held, however slowly they are taken.
+
+    Args:
+        work: Done in several threads.
+        items: What it is done for.
+        workers: How many threads.
+        stop: Has work that has begun end soon, when something has failed or nobody wants the rest.
     """
     remaining = iter(items)
     first = list(islice(remaining, 2))
@@ -37,5 +46,9 @@ def in_parallel(
             made = begun.popleft().result()
             begun.extend(pool.submit(work, item) for item in islice(remaining, 1))
             yield made
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        stop()
+        raise
     finally:
-        pool.shutdown(cancel_futures=True)
+        pool.shutdown()

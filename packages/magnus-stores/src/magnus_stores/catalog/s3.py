@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -105,7 +106,7 @@ class S3Catalog(Catalog):
         if not names:
             return []
         contents: dict[str, Content] = {}
-        with ExitStack() as until_listed, self._bucket.transfers() as transfers:
+        with ExitStack() as until_listed, self._bucket.uploads() as transfers:
             pending = list(dict.fromkeys(names))
             for _ in range(_ROUNDS):
                 with reported(_NAME, "store files of", str(folder)):
@@ -136,12 +137,12 @@ class S3Catalog(Catalog):
             wanted.setdefault(Content(entry.data_hash, entry.size), []).append(place)
         if not wanted:
             return
-        with self._bucket.transfers() as transfers:
+        with self._bucket.downloads() as transfers:
 
             def bring(item: tuple[Content, list[_Place]]) -> None:
                 self._bring(run_id, item[0], item[1], transfers)
 
-            for _ in in_parallel(bring, wanted.items()):
+            for _ in in_parallel(bring, wanted.items(), stop=partial(transfers.shutdown, cancel=True)):
                 pass
 
     def list_entries(self, run_id: str) -> list[CatalogEntry]:
@@ -225,7 +226,8 @@ class S3Catalog(Catalog):
             return None
 
         one_of_each = {content: name for name, content in described.items()}
-        return {content for content in in_parallel(store, one_of_each.items()) if content}
+        stored = in_parallel(store, one_of_each.items(), stop=partial(transfers.shutdown, cancel=True))
+        return {content for content in stored if content}
 
     def _bring(self, run_id: str, content: Content, places: list[_Place], transfers: TransferManager) -> None:
         first, *others = places

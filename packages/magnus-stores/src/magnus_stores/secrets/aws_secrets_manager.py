@@ -11,6 +11,7 @@ from typing import Any
 from magnus.domain.capabilities import Reach, ServiceCapabilities
 from magnus.errors import SecretNotFoundError, ServiceError
 from magnus.ports.secrets import Secrets
+from magnus_stores.aws.failures import code_of
 from magnus_stores.aws.options import check_endpoint, require_boto3
 
 require_boto3()
@@ -146,7 +147,7 @@ class AwsSecretsManager(Secrets):
 
     def _fetch(self, secret_id: str) -> str | None:
         """Return the text of a secret of AWS; None if there is none."""
-        from magnus_stores.aws.client import code_of, talking
+        from magnus_stores.aws.client import talking
 
         version = {"VersionId": self.options.version_id} if self.options.version_id else {}
         what = f"the AWS secret {secret_id!r} could not be read"

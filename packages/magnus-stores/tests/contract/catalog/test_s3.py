@@ -12,8 +12,9 @@ from magnus_stores.catalog.s3 import S3Catalog, S3CatalogOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
-    from magnus.ports.catalog import CatalogEntry
+    from magnus.ports.catalog import Catalog, CatalogEntry
 
 
 class TestS3Catalog(CatalogContract):
@@ -35,3 +36,10 @@ class TestS3Catalog(CatalogContract):
             s3.put_object(Bucket=bucket, Key=key, Body=bytes(content))
 
         return flip
+
+    @pytest.mark.slow
+    def test_memory_does_not_grow_with_the_file(
+        self, make_catalog: Callable[[], Catalog], folder: Path, elsewhere: Path
+    ) -> None:
+        """The server that stands in for AWS reads the whole for each part of it."""
+        super().test_memory_does_not_grow_with_the_file(make_catalog, folder, elsewhere)

@@ -39,14 +39,18 @@ def connect(service: str, answer: Callable[[str, Mapping[str, Any]], Mapping[str
     def send(request: AWSPreparedRequest, event_name: str, **_: Any) -> AWSResponse:
         operation = event_name.rpartition(".")[2]
         try:
-            content = answer(operation, json.loads(request.body or b"{}"))
+            body: Any = request.body or b"{}"  # never a stream, in the protocol of these services
+            content = answer(operation, json.loads(body))
         except ServiceRefusal as refusal:
             error = {"__type": refusal.code, "message": refusal.message}
             return _response(request, refusal.status, error, {"x-amzn-ErrorType": refusal.code})
         _check(model.operation_model(operation).output_shape, content)
         return _response(request, 200, content, {})
 
-    client.meta.events.register_first(f"before-send.{service}", send)
+    events: Any = (
+        client.meta.events
+    )  # what a handler returns here is taken for the answer, which its type denies
+    events.register_first(f"before-send.{service}", send)
     return client
 
 
@@ -68,8 +72,8 @@ def _check(shape: Any, content: Mapping[str, Any]) -> None:
 def _response(
     request: AWSPreparedRequest, status: int, content: Mapping[str, Any], headers: Mapping[str, str]
 ) -> AWSResponse:
-    own = {"Content-Type": "application/json", "x-amzn-RequestId": str(uuid.uuid4())}
-    return AWSResponse(request.url, status, {**own, **headers}, _Body(json.dumps(content).encode()))
+    own: Any = {"Content-Type": "application/json", "x-amzn-RequestId": str(uuid.uuid4()), **headers}
+    return AWSResponse(request.url, status, own, _Body(json.dumps(content).encode()))
 
 
 class _Body:

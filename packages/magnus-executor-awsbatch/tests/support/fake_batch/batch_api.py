@@ -28,6 +28,13 @@ class BatchApi:
         """Answer for the jobs of *simulation*, which go to the queues of *registry*."""
         self.forgotten: dict[str, float] = {}
         """From when on a job is not known any more, by its id."""
+        self.ended_after = 0.0
+        """How many seconds a job goes on after its end was asked for; its status changes no earlier."""
+        self._ending: dict[str, tuple[float, str, bool]] = {}
+        self.children_after = 0.0
+        """How many seconds after an array its children are known."""
+        self.listed_after = 0.0
+        """How many seconds after its submission a job is listed."""
         self._now = now
         self._simulation = simulation
         self._registry = registry
@@ -48,12 +55,23 @@ class BatchApi:
         if len(request["jobs"]) > _MOST_DESCRIBED:
             raise ServiceRefusal("ClientException", f"{_MOST_DESCRIBED} jobs are the most")
         found = [self._known(job_id) for job_id in dict.fromkeys(request["jobs"])]
-        return {"jobs": [detail(job) for job in found if job]}
+        return {"jobs": [self._detail(job) for job in found if job and not self._is_unmade(job)]}
+
+    def _detail(self, job: Job) -> dict[str, Any]:
+        told = detail(job)
+        if any(self._is_unmade(child) for child in job.children[:1]) and not job.has_ended:
+            told["status"] = "SUBMITTED"
+        return told
+
+    def _is_unmade(self, job: Job) -> bool:
+        return job.index is not None and self._now() * 1000 < job.created_at + self.children_after * 1000
 
     def list(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Answer `ListJobs`."""
         queue = self._registry.queue(request["jobQueue"])["jobQueueArn"] if request.get("jobQueue") else None
-        known = [job for job in self._simulation.jobs.values() if self._known(job.job_id)]
+        created_until = int((self._now() - self.listed_after) * 1000)
+        jobs_known = [job for job in self._simulation.jobs.values() if self._known(job.job_id)]
+        known = [job for job in jobs_known if job.created_at <= created_until]
         try:
             jobs, token = page(known, request, queue)
         except RefusedError as error:
@@ -70,7 +88,12 @@ class BatchApi:
 
     def _stop(self, request: Mapping[str, Any], *, is_terminated: bool) -> dict[str, Any]:
         job = self._known(request["jobId"])
-        if job:
+        if job and self.ended_after:
+            job.is_terminated, self._ending[job.job_id] = (
+                is_terminated,
+                (self._now(), request["reason"], is_terminated),
+            )
+        elif job:
             self._simulation.stop(job, request["reason"], is_terminated=is_terminated)
         return {}
 

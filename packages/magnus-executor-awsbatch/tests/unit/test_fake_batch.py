@@ -11,8 +11,7 @@ from botocore.exceptions import (
     EndpointConnectionError,
     ParamValidationError,
 )
-
-from aws.fake_batch import (
+from fake_batch import (
     AnswerLost,
     CannotPull,
     Children,
@@ -34,7 +33,7 @@ from aws.fake_batch import (
 )
 
 if TYPE_CHECKING:
-    from aws.fake_batch import Script
+    from fake_batch import Script
 
 CAPACITY = "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY - Service cannot fulfill the capacity requested"
 

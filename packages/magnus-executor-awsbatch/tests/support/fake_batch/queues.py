@@ -61,6 +61,10 @@ class Registry:
         """Change what is said of a queue, such as its `state` or `status`."""
         self._queues[name].update(changes)
 
+    def remove_queue(self, name: str) -> None:
+        """Remove a queue, though not its environment."""
+        del self._queues[name]
+
     def change_environment(self, name: str, **changes: Any) -> None:
         """Change what is said of the compute environment of the queue *name*, such as its `state`."""
         self._environments[f"{name}-environment"].update(changes)

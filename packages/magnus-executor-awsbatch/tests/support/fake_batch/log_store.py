@@ -44,6 +44,14 @@ class LogStore:
             event = _Event(int(at * 1000), f"{next(self._ids):056d}", stream, line)
             self._groups[group][stream].append(event)
 
+    def remove(self, group: str, stream: str) -> list[Any]:
+        """Have a stream be not there; return what `restore` wants."""
+        return self._groups[group].pop(stream)
+
+    def restore(self, group: str, stream: str, removed: list[Any]) -> None:
+        """Have it be there again."""
+        self._groups[group][stream] = removed
+
     def cut(self, group: str, stream: str, at: float) -> None:
         """Drop what would have been printed after a time."""
         events = self._groups[group][stream]

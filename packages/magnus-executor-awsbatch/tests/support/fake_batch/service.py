@@ -58,8 +58,11 @@ class FakeAws:
         self._now = now
         self._default = default or Succeeds()
         self._scripts: list[tuple[str, deque[Script]]] = []
-        self._faults: dict[str, deque[Exception]] = {}
+        self._faults: dict[str, deque[BaseException | None]] = {}
         self._lost: Counter[str] = Counter()
+        self._interrupts: dict[str, BaseException] = {}
+        self.before_each: Callable[[], None] = lambda: None
+        """Is called before each call; what it raises comes out of the call, as a signal would."""
         self._lock = threading.RLock()
         self._batch = BatchApi(now, self.simulation, self.registry)
         self._answers: dict[str, Callable[[Mapping[str, Any]], Mapping[str, Any]]] = {
@@ -108,9 +111,35 @@ class FakeAws:
         """Have the service know a job no more."""
         self._batch.forgotten[job_id] = self._now()
 
+    def remember(self, job_id: str) -> None:
+        """Have the service know a job again."""
+        del self._batch.forgotten[job_id]
+
+    def terminate_after(self, seconds: float) -> None:
+        """Have jobs that are ended go on for so many seconds."""
+        self._batch.ended_after = seconds
+
+    def interrupt_after(self, operation: str, error: BaseException) -> None:
+        """Let the next call of an operation take effect, and raise *error* in the caller, as a signal would."""
+        self._interrupts[operation] = error
+
+    def make_children_after(self, seconds: float) -> None:
+        """Have the children of an array made only so many seconds after it was submitted."""
+        self._batch.children_after = seconds
+
+    def hide_from_lists(self, seconds: float) -> None:
+        """Have `ListJobs` tell of a job only so many seconds after it was submitted; `DescribeJobs` always does."""
+        self._batch.listed_after = seconds
+
     def throttle(self, operation: str, calls: int = 1) -> None:
         """Refuse the next calls of an operation for too many requests."""
         self.fail(operation, throttled("logs" if operation == "FilterLogEvents" else "batch"), calls)
+
+    def throttle_after(self, operation: str, good: int, rounds: int) -> None:
+        """Take *good* calls and refuse the next for too many requests, so many times in turn."""
+        for _ in range(rounds):
+            self._faults.setdefault(operation, deque()).extend([None] * good)
+            self.throttle(operation)
 
     def refuse(self, operation: str, code: str, *, status: int = 400, calls: int = 1) -> None:
         """Answer the next calls of an operation with an error that clients know by *code*."""
@@ -120,7 +149,7 @@ class FakeAws:
         """Let the next calls of an operation find no server."""
         self.fail(operation, EndpointConnectionError(endpoint_url=_ENDPOINT), calls)
 
-    def fail(self, operation: str, error: Exception, calls: int = 1) -> None:
+    def fail(self, operation: str, error: BaseException, calls: int = 1) -> None:
         """Let the next calls of an operation end with *error*, without effect."""
         self._faults.setdefault(operation, deque()).extend([error] * calls)
 
@@ -130,14 +159,18 @@ class FakeAws:
 
     def _answer(self, operation: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
         with self._lock:
+            self.before_each()
             self.calls[operation] += 1
             self.requests.append(Call(operation, request, self._now()))
             if operation not in self._answers:
                 raise NotImplementedError(f"the fake has no answer to {operation}")
-            if faults := self._faults.get(operation):
-                raise faults.popleft()
+            faults = self._faults.get(operation)
+            if faults and (fault := faults.popleft()) is not None:
+                raise fault
             self.simulation.advance()
             answer = self._answers[operation](request)
+            if operation in self._interrupts:
+                raise self._interrupts.pop(operation)
             if self._lost[operation]:
                 self._lost[operation] -= 1
                 raise ConnectionClosedError(endpoint_url=_ENDPOINT)

@@ -1,0 +1,74 @@
+"""What the documents show of AWS Batch happens, in an emulated account."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from aws.emulator import REGION
+from aws.set_up import ON_DEMAND, SPOT
+from readme_blocks import Commands, File, read_blocks
+from test_aws_batch import LEFT_BY_RUNS
+from test_aws_example import EXAMPLE, VALUES
+from test_readme import type_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aws.account import Account
+    from harness import Project
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "packages" / "magnus-executor-awsbatch" / "README.md"
+IMAGE = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/my-project:1"
+
+
+@pytest.fixture(autouse=True)
+def fresh(account: Account) -> Iterator[None]:
+    """Leave nothing to the next test."""
+    yield
+    account.aws.reset()
+
+
+def test_each_block_of_the_package_does_what_it_shows(account: Account, project: Project) -> None:
+    """With an image of the reader's folder, in the region that the emulator has."""
+    account.aws.queues()
+    account.aws.client("s3").create_bucket(Bucket="my-bucket")
+    blocks = read_blocks(README)
+    for block in blocks:
+        if isinstance(block, File):
+            project.write(block.name, block.text)
+    image = account.image(project.folder)
+    configuration = (project.folder / "config.yaml").read_text(encoding="utf-8")
+    assert IMAGE in configuration
+    project.write("config.yaml", configuration.replace(IMAGE, image).replace("eu-central-1", REGION))
+    variables = project.environment(**account.aws.environment)
+    typed = [block for block in blocks if isinstance(block, Commands)]
+    assert any(block.needs_account for block in typed)
+    for block in typed:
+        type_in(block, project.folder, variables)
+
+
+def test_the_example_runs_with_its_configuration(account: Account, project: Project) -> None:
+    """Digits, with the outputs of a stack as variables."""
+    shutil.copytree(ROOT / "examples" / "digits", project.folder, ignore=LEFT_BY_RUNS, dirs_exist_ok=True)
+    shutil.copy(EXAMPLE / "config.yaml", project.folder / "batch.yaml")
+    repository, _, tag = account.image(project.folder).rpartition(":")
+    values = VALUES | {
+        "Region": REGION,
+        "Bucket": account.bucket,
+        "SpotQueue": account.aws.queue(SPOT, most_vcpus=64),
+        "OnDemandQueue": account.aws.queue(ON_DEMAND, most_vcpus=64),
+        "LogGroup": "/aws/batch/job",  # the only one that the emulator knows
+        "Repository": repository,
+        "Tag": tag,
+    }
+    variables = {f"MAGNUS_VAR_{name}": value for name, value in values.items()}
+    done = project.magnus(
+        "execute", "-c", "batch.yaml", "-p", "parameters.yaml", **account.aws.environment, **variables
+    )
+    assert done.returncode == 0, done.stderr
