@@ -24,6 +24,7 @@ from containers.fixtures import (  # noqa: F401 - pytest finds fixtures and hook
     postgresql_in_containers,
     pytest_report_header,
     pytest_terminal_summary,
+    pytest_testnodedown,
     reader_of_containers,
 )
 from harness import Project

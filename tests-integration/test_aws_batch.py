@@ -137,7 +137,6 @@ def test_the_items_of_a_map_are_one_array_and_a_failed_one_is_tried_alone(
     assert logs.stdout.startswith("item 2\n")
 
 
-@pytest.mark.xdist_group("containers")
 class TestResume:
     """What failed on one executor is finished on another, and only that runs again."""
 

@@ -91,10 +91,7 @@ def run_case(
 
 def marks_of(executor: str) -> list[pytest.MarkDecorator]:
     """Return the marks of tests on *executor*: the first that needs an image may have to build it."""
-    if executor.startswith("local with"):
-        return []
-    group = "aws" if "aws" in executor else "containers"
-    return [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group(group)]
+    return [] if executor.startswith("local with") else [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def check_facts(case: Mapping[str, Any], log: RunLog) -> None:
@@ -122,7 +119,7 @@ def local_logs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list
 
 
 @pytest.mark.parametrize("executor", [pytest.param(name, marks=marks_of(name)) for name in EXECUTORS])
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in CASES])
 def test_a_dag_has_the_same_canonical_log_on_every_executor(
     name: str,
     executor: str,

@@ -214,7 +214,7 @@ definition = aws.job_definition({base_image.tag!r}, command=["sleep", "60"])
 request = dict(jobQueue=aws.queue(), jobDefinition=definition)
 ids = [aws.client("batch").submit_job(jobName="job", **request)["jobId"] for _ in range(2)]
 aws.batch.wait(ids[0], "RUNNING")
-(running,) = [each for each in engine.containers.list(filters={{"label": LABEL}}) if ids[0] in each.name]
+(running,) = [each for each in engine.containers.list(filters={{"label": LABEL}}, ignore_removed=True) if ids[0] in each.name]
 aws.close()
 assert running.id not in [each.id for each in engine.containers.list(all=True, ignore_removed=True)]
 engine.close()

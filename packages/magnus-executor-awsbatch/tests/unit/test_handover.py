@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from magnus.errors import ServiceError
-from magnus_executor_awsbatch.client import Bucket
+from magnus_executor_awsbatch.bucket import Bucket
 from magnus_executor_awsbatch.executor import AwsBatchExecutor
 from magnus_executor_awsbatch.handover import Handover, Intent, JobMailbox, Member, array_index
 

@@ -14,6 +14,7 @@ from magnus.domain.canonical import first_difference
 from magnus.domain.graph import Graph
 from magnus.domain.nodes import Backoff, MapSettings, Node, RetryPolicy, TaskSettings
 from magnus.domain.parameters import INLINE_LIMIT, encode_all
+from magnus.domain.records import RecordKind
 from magnus.domain.run_log import BranchLog, RunLog, Status, StepLog
 from magnus.engine.attached import Attached, read_attached
 from magnus.engine.context import RunContext, Services
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from magnus.domain.jobs import Job, JobEnd
     from magnus.domain.parameters import Values
-    from magnus.domain.records import Record, RecordKind
+    from magnus.domain.records import Record
     from magnus.ports.executor import Executor
     from magnus.ports.node_type import NodeType
     from magnus.ports.run_log_store import RunLogStore
@@ -152,12 +153,18 @@ class Killed(BaseException):
 
 
 class Life:
-    """Lets a traversal do a number of things, and then no more; writes, triggers and waits are things."""
+    """Lets a traversal do a number of things, and then no more; writes, triggers and waits are things.
+
+    Attributes:
+        done: How many it did.
+        values: The large values that it wrote.
+    """
 
     def __init__(self, things: int | None = None) -> None:
         """Last for *things*; None for ever."""
         self._left = itertools.count() if things is None else iter(range(things))
         self.done = 0
+        self.values: list[str] = []
 
     def tick(self) -> None:
         """Do one, or die."""
@@ -183,6 +190,7 @@ class MortalStore(BufferedRunLogStore):
     def put(self, run_id: str, records: Sequence[Record], *, durable: bool = True) -> None:
         """See the port."""
         self._life.tick()
+        self._life.values += [record.name for record in records if record.kind is RecordKind.VALUE]
         self._kept.put(run_id, records, durable=durable)
 
     def get(self, run_id: str, kind: RecordKind, name: str) -> str | None:
@@ -430,6 +438,17 @@ def test_what_the_jobs_of_a_branch_left_in_its_parameters_is_there_for_its_next_
     assert place.attach(graph) is Status.SUCCESS
     assert place.steps["p.a.two"].output_parameters == {"p_a_two": ["given", "p_a_one"]}
     assert set(place.log.parameters) == {"given", "p_a_one", "p_a_two"}
+
+
+def test_large_values_that_are_there_are_not_written_again(place: Place) -> None:
+    """Neither what a step has set, nor the item of a branch; they may be many, and far away."""
+    graph = chain(task("one", "large"), map_of("each", chain(task("one"))), task("last"))
+    items = [LARGE, LARGE + "y"]
+    killed_in_flight(place, graph, ("last", 1), items=items)
+    life = Life()
+    assert place.attach(graph, life=life) is Status.SUCCESS
+    assert life.values == []
+    assert place.log.parameters["items"] == items
 
 
 def test_steps_that_ended_are_not_told_again(place: Place) -> None:
