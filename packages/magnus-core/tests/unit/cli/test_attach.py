@@ -47,7 +47,7 @@ dag:
             ok: {type: success}
             bad: {type: fail}
         right: *branch
-    last: {type: task, command_type: shell, command: "echo $MAGNUS_PRM_n ${WHO}", next: done}
+    last: {type: task, command_type: shell, command: "echo $MAGNUS_PRM_n ${WHO} $MAGNUS_RUN_TAG", next: done}
     done: {type: success}
     failed: {type: fail}
 """
@@ -200,7 +200,7 @@ class TestAttach:
         assert said.code == 0, said.err
         assert "found the job of sides.left.a, attempt 1" in said.err
         assert "run r: SUCCESS" in said.err
-        assert "3 me" in said.out
+        assert said.out == "last | 3 me night\n"
         steps = ["first", "sides.left.a", "sides.right.a", "last"]
         assert left.shared.started == [(step, 1) for step in steps]
         assert magnus("execute", "--run-id", "at-once").code == 0
@@ -270,7 +270,7 @@ class TestRefused:
         """With what can be done instead."""
         assert magnus("runs", "attach", "r").code == 0
         said = magnus("runs", "attach", "r")
-        assert said.code == 2
+        assert (said.code, said.out) == (2, "")
         assert "run 'r' has ended with SUCCESS" in said.err
         assert "`magnus runs show r`" in said.err
         assert "`magnus execute --use-cached r`" in said.err

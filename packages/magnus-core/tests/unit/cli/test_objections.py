@@ -253,7 +253,10 @@ class TestPermissions:
         choosy.permitted = "everything"
         said = magnus("check", "--iam")
         assert (said.code, said.out) == (2, "")
-        assert "refused: choosy x step a: no machine is so large" in said.err
+        assert said.err == (
+            "refused: choosy x step a: no machine is so large (asked for by a, b); ask for less\n"
+            "refused: 1 of 6; this would not run\n"
+        )
         assert len(choosy.asked) == 1
 
     def test_a_check_without_it_does_not_ask(self, choosy: type[Choosy], magnus: Callable[..., Said]) -> None:
