@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from aws.batch_corrections.log_lines import Line
 
 _LOCK = threading.Lock()
-"""moto makes groups and counts the ids of events without one: a group made twice loses streams, and an id given twice, lines."""
+"""moto makes groups and counts events without one: a group made twice loses streams, an id given twice loses lines."""
 
 
 class LogStream:
