@@ -29,9 +29,10 @@ def aws(engine: DockerClient) -> Iterator[Emulator]:
 def account(
     aws: Emulator, engine: DockerClient, magnus_image: str, monkeypatch: pytest.MonkeyPatch
 ) -> Account:
-    """Return an account with an empty bucket, whose credentials this process and its children find."""
+    """Return an account with nothing in it but an empty bucket, whose credentials this process and its children find."""
     from aws.account import Account
 
+    aws.reset()  # what earlier tests of this process have left
     for name, value in aws.environment.items():
         monkeypatch.setenv(name, value)
     return Account(aws, engine, magnus_image)
