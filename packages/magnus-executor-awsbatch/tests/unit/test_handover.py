@@ -110,7 +110,7 @@ def test_the_executor_offers_the_mailbox_at_an_address(monkeypatch: pytest.Monke
     s3 = FakeS3()
     there = handover(s3)
     there.lay_down(INTENT, [b"told"])
-    monkeypatch.setattr("magnus_executor_awsbatch.client.boto3.client", lambda *_, **__: s3)
+    monkeypatch.setattr("magnus_executor_awsbatch.bucket.connect_to_aws", lambda *_: s3)
     assert AwsBatchExecutor.mailbox(there.address("job")).read() == b"told"
 
 
