@@ -16,13 +16,22 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def aws(engine: DockerClient) -> Iterator[Emulator]:
-    """Return an emulated account of AWS, whose jobs are real containers; `reset()` empties it."""
+def aws_emulator(engine: DockerClient) -> Iterator[Emulator]:
+    """Start an emulator, once for each process of the tests."""
     from aws.emulator import Emulator
 
     emulator = Emulator(engine)
     yield emulator
     emulator.close()
+
+
+@pytest.fixture
+def aws(aws_emulator: Emulator) -> Iterator[Emulator]:
+    """Return an emulated account of AWS with nothing in it, whose jobs are real containers."""
+    # Unit tests that call moto's `mock_aws` in this process empty the account behind the emulator's back.
+    aws_emulator.reset()
+    yield aws_emulator
+    aws_emulator.reset()
 
 
 @pytest.fixture
@@ -32,7 +41,6 @@ def account(
     """Return an account with nothing in it but an empty bucket, whose credentials this process and its children find."""
     from aws.account import Account
 
-    aws.reset()  # what earlier tests of this process have left
     for name, value in aws.environment.items():
         monkeypatch.setenv(name, value)
     return Account(aws, engine, magnus_image)

@@ -12,11 +12,13 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError
 from fake_batch.lifecycle import TOO_MANY_VCPUS
+from moto import mock_aws
 
 if TYPE_CHECKING:
     from containers.base_image import BaseImage
 
     from aws.conftest import Jobs
+    from aws.emulator import Emulator
 
 ONCE = Config(retries={"total_max_attempts": 1})
 WAIT = "trap 'exit 7' TERM; echo ready; while :; do sleep 0.05; done"
@@ -232,3 +234,15 @@ with socket.socket() as probe:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_an_account_is_whole_after_moto_was_used_in_this_process(
+    aws_emulator: Emulator, request: pytest.FixtureRequest
+) -> None:
+    """As unit tests do, that have run here before: what `mock_aws` empties is emptied for the emulator too."""
+    aws_emulator.queue()
+    with mock_aws():
+        pass
+    aws: Emulator = request.getfixturevalue("aws")
+    aws.queue()
+    assert len(aws.client("batch").describe_job_queues()["jobQueues"]) == 1
