@@ -47,7 +47,7 @@ test-integration *arguments:
     uv run --no-sync pytest tests-integration {{ arguments }}
 
 # All that a commit must pass, except the slow tests.
-check: lint typecheck imports (test "-m" "'not slow'")
+check: lint typecheck imports (test "-n" "auto" "--dist" "loadgroup" "-m" "'not slow'")
 
 # Show what the next release notes of a package will say.
 changelog name version:

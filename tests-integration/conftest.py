@@ -12,7 +12,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "packages/magnus-executor-awsbatch/tests/support"))
 
-from aws.fixtures import account, aws  # noqa: F401 - pytest finds fixtures by their names in this module
+from aws.fixtures import account, aws, aws_emulator  # noqa: F401 - pytest finds fixtures by their names in this module
 from containers.fixtures import (  # noqa: F401 - pytest finds fixtures and hooks by their names in this module
     base_image,
     docker_cleanup,
@@ -24,6 +24,7 @@ from containers.fixtures import (  # noqa: F401 - pytest finds fixtures and hook
     postgresql_in_containers,
     pytest_report_header,
     pytest_terminal_summary,
+    pytest_testnodedown,
     reader_of_containers,
 )
 from harness import Project

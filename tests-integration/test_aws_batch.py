@@ -19,7 +19,7 @@ from magnus.usecases.opening import load_setup, open_run_log_store
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from aws.account import Account
     from harness import Project
@@ -32,13 +32,6 @@ DIGITS = Path(__file__).parents[1] / "examples" / "digits"
 LEFT_BY_RUNS = shutil.ignore_patterns(".catalog", ".run_log_store", "__pycache__", "data", "report_out.ipynb")
 HOUR = "sleep 3600"
 ON_BATCH = ("-c", "config.yaml")
-
-
-@pytest.fixture(autouse=True)
-def fresh(account: Account) -> Iterator[None]:
-    """Leave no job to the next test, and nothing held or spoilt."""
-    yield
-    account.aws.reset()
 
 
 def read_log(project: Project, config: str, run_id: str) -> RunLog:
@@ -137,7 +130,6 @@ def test_the_items_of_a_map_are_one_array_and_a_failed_one_is_tried_alone(
     assert logs.stdout.startswith("item 2\n")
 
 
-@pytest.mark.xdist_group("containers")
 class TestResume:
     """What failed on one executor is finished on another, and only that runs again."""
 

@@ -15,8 +15,6 @@ from test_aws_example import EXAMPLE, VALUES
 from test_readme import type_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from aws.account import Account
     from harness import Project
 
@@ -25,13 +23,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 ROOT = Path(__file__).parents[1]
 README = ROOT / "packages" / "magnus-executor-awsbatch" / "README.md"
 IMAGE = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/my-project:1"
-
-
-@pytest.fixture(autouse=True)
-def fresh(account: Account) -> Iterator[None]:
-    """Leave nothing to the next test."""
-    yield
-    account.aws.reset()
 
 
 def test_each_block_of_the_package_does_what_it_shows(account: Account, project: Project) -> None:

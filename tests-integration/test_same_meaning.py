@@ -105,10 +105,11 @@ def run_case(
 
 def marks_of(executor: str) -> list[pytest.MarkDecorator]:
     """Return the marks of tests on *executor*: the first that needs an image may have to build it."""
-    if executor.startswith(("local with", "demo")):
-        return []
-    group = "aws" if "aws" in executor else "containers"
-    return [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group(group)]
+    return (
+        []
+        if executor.startswith(("local with", "demo"))
+        else [pytest.mark.slow, pytest.mark.timeout(900)]
+    )
 
 
 def check_facts(case: Mapping[str, Any], log: RunLog) -> None:
@@ -138,7 +139,9 @@ def local_logs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list
 def pairs() -> list[ParameterSet]:
     """Return every case with every executor. What is rendered in parallel differs only where there are branches."""
     return [
-        pytest.param(name, executor, marks=marks_of(executor), id=f"{name}-{executor}")
+        pytest.param(
+            name, executor, marks=[*marks_of(executor), pytest.mark.xdist_group(name)], id=f"{name}-{executor}"
+        )
         for name, case in CASES.items()
         for executor in EXECUTORS
         if executor != "demo-renderer in parallel" or "branch" in json.dumps(case)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from aws.account import Account
     from docker import DockerClient
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("containers")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 FILES = {"config": {"location": "secrets.env"}}
 PREFIX = {"config": {"prefix": "APP_"}}
@@ -268,14 +268,28 @@ def prepare(project: Project, pair: Pair, blocks: dict[str, Any], addresses: dic
     project.write("pipeline.yaml", {"dag": graph})
 
 
-@pytest.mark.parametrize("pair", TABLE, ids=named)
+def together(pair: Pair) -> list[pytest.MarkDecorator]:
+    """Return the mark of a pair whose test needs the server or the image that are made for these tests."""
+    if pair.options is SERVER:
+        return [pytest.mark.xdist_group("tracking_server")]
+    if pair.options is POSTGRESQL:
+        return [pytest.mark.xdist_group("postgresql_in_containers")]
+    return [pytest.mark.xdist_group("unchecking_image")] if is_unchecked(pair) else []
+
+
+def is_unchecked(pair: Pair) -> bool:
+    """Tell whether a pair is tried in an image where nobody checks it."""
+    return pair.verdict == "error" and pair.executor in IN_IMAGES
+
+
+@pytest.mark.parametrize("pair", [pytest.param(pair, marks=together(pair), id=named(pair)) for pair in TABLE])
 def test_the_verdict_is_as_expected_and_a_run_proves_it(
     pair: Pair, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     """What is `ok` runs; what is an `error` is refused, and would really fail if it were not."""
     image = ""
     if pair.executor in IN_IMAGES:
-        image = request.getfixturevalue("unchecking_image" if pair.verdict == "error" else "magnus_image")
+        image = request.getfixturevalue("unchecking_image" if is_unchecked(pair) else "magnus_image")
     project = Project(tmp_path / "project")
     project.write("work.py", STEPS)
     executor = {"type": pair.executor, "config": {**pair.executor_options}}

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from containers.base_image import BaseImage
     from fake_batch.jobs import Job
 
@@ -49,8 +47,7 @@ class Jobs:
 
 
 @pytest.fixture
-def jobs(aws: Emulator, base_image: BaseImage) -> Iterator[Jobs]:
-    """Submit jobs to an account that is emptied afterwards."""
+def jobs(aws: Emulator, base_image: BaseImage) -> Jobs:
+    """Submit jobs to an empty account."""
     aws.batch.use(kill_after_seconds=0.4)
-    yield Jobs(aws, base_image.tag)
-    aws.reset()
+    return Jobs(aws, base_image.tag)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def aws(engine: DockerClient) -> Iterator[Emulator]:
-    """Return an emulated account of AWS, whose jobs are real containers; `reset()` empties it."""
+def aws_emulator(engine: DockerClient) -> Iterator[Emulator]:
+    """Start an emulator, once for each process of the tests."""
     from aws.emulator import Emulator
 
     emulator = Emulator(engine)
@@ -26,10 +26,19 @@ def aws(engine: DockerClient) -> Iterator[Emulator]:
 
 
 @pytest.fixture
+def aws(aws_emulator: Emulator) -> Iterator[Emulator]:
+    """Return an emulated account of AWS with nothing in it, whose jobs are real containers."""
+    # Unit tests that call moto's `mock_aws` in this process empty the account behind the emulator's back.
+    aws_emulator.reset()
+    yield aws_emulator
+    aws_emulator.reset()
+
+
+@pytest.fixture
 def account(
     aws: Emulator, engine: DockerClient, magnus_image: str, monkeypatch: pytest.MonkeyPatch
 ) -> Account:
-    """Return an account with an empty bucket, whose credentials this process and its children find."""
+    """Return an account with nothing in it but an empty bucket, whose credentials this process and its children find."""
     from aws.account import Account
 
     for name, value in aws.environment.items():

@@ -1,4 +1,4 @@
-"""What `client.Batch` promises, against the fake that unit tests use, and against the emulator by real calls."""
+"""What `Batch` promises, against the fake that unit tests use, and against the emulator by real calls."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from fake_batch.lifecycle import EXITED
 
 from aws.emulator import REGION
 from magnus.errors import JobSubmissionError, ServiceError
-from magnus_executor_awsbatch.client import Batch
+from magnus_executor_awsbatch.batch import Batch
 from magnus_executor_awsbatch.errors import MissingError, ThrottledError, UnansweredError
 
 if TYPE_CHECKING:
     from fake_batch import Script
 
     from aws.conftest import Jobs
-    from magnus_executor_awsbatch.client import JobState
+    from magnus_executor_awsbatch.answers import JobState
 
 PATIENCE_SECONDS = 30
 CAPACITY = "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY - none is free"

@@ -12,11 +12,13 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError
 from fake_batch.lifecycle import TOO_MANY_VCPUS
+from moto import mock_aws
 
 if TYPE_CHECKING:
     from containers.base_image import BaseImage
 
     from aws.conftest import Jobs
+    from aws.emulator import Emulator
 
 ONCE = Config(retries={"total_max_attempts": 1})
 WAIT = "trap 'exit 7' TERM; echo ready; while :; do sleep 0.05; done"
@@ -214,7 +216,7 @@ definition = aws.job_definition({base_image.tag!r}, command=["sleep", "60"])
 request = dict(jobQueue=aws.queue(), jobDefinition=definition)
 ids = [aws.client("batch").submit_job(jobName="job", **request)["jobId"] for _ in range(2)]
 aws.batch.wait(ids[0], "RUNNING")
-(running,) = [each for each in engine.containers.list(filters={{"label": LABEL}}) if ids[0] in each.name]
+(running,) = [each for each in engine.containers.list(filters={{"label": LABEL}}, ignore_removed=True) if ids[0] in each.name]
 aws.close()
 assert running.id not in [each.id for each in engine.containers.list(all=True, ignore_removed=True)]
 engine.close()
@@ -232,3 +234,15 @@ with socket.socket() as probe:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_an_account_is_whole_after_moto_was_used_in_this_process(
+    aws_emulator: Emulator, request: pytest.FixtureRequest
+) -> None:
+    """As unit tests do, that have run here before: what `mock_aws` empties is emptied for the emulator too."""
+    aws_emulator.queue()
+    with mock_aws():
+        pass
+    aws: Emulator = request.getfixturevalue("aws")
+    aws.queue()
+    assert len(aws.client("batch").describe_job_queues()["jobQueues"]) == 1

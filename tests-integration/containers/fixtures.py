@@ -7,7 +7,7 @@ import sys
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from docker import DockerClient
     from pytest_docker.plugin import Services
 
-_USED_BASE = pytest.StashKey[base.BaseImage]()
+_USED_BASE = pytest.StashKey[str]()
+_WORKERS_BASE = "magnus-tests-base"
 
 
 def pytest_report_header() -> str:
@@ -47,9 +48,17 @@ def pytest_report_header() -> str:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say which base image was used, once that is known."""
-    used = terminalreporter.config.stash.get(_USED_BASE, None)
+    used = terminalreporter.config.stash.get(_USED_BASE, "")
     if used:
-        terminalreporter.write_line(f"containers: images stood on {used.tag}, {used.origin}")
+        terminalreporter.write_line(f"containers: images stood on {used}")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Learn it from a process of `pytest -n`, which ends."""
+    used = getattr(node, "workeroutput", {}).get(_WORKERS_BASE)
+    if used:
+        node.config.stash[_USED_BASE] = used
 
 
 @pytest.fixture(scope="session")
@@ -67,8 +76,11 @@ def engine() -> Iterator[DockerClient]:
 def base_image(engine: DockerClient, pytestconfig: pytest.Config) -> base.BaseImage:
     """Return the image that all others stand on: Python, pip and a shell."""
     with one_at_a_time():
-        pytestconfig.stash[_USED_BASE] = base.base_image(engine)
-    return pytestconfig.stash[_USED_BASE]
+        image = base.base_image(engine)
+    used = f"{image.tag}, {image.origin}"
+    pytestconfig.stash[_USED_BASE] = used
+    getattr(pytestconfig, "workeroutput", {})[_WORKERS_BASE] = used
+    return image
 
 
 @pytest.fixture(scope="session")
@@ -87,7 +99,9 @@ def reader_of_containers(
     build_wheels(wheels)
     built = f"magnus-tests-reader-{uuid.uuid4().hex}"
     names = {"my-project": built, "magnus-digits": built, base.USUAL: base_image.tag}
-    yield ReaderOfContainers(names, dependencies_image(engine, base_image.tag), wheels)
+    with one_at_a_time():
+        dependencies = dependencies_image(engine, base_image.tag)
+    yield ReaderOfContainers(names, dependencies, wheels)
     for image in engine.images.list(built):
         for tag in image.tags:
             engine.images.remove(tag)
@@ -161,8 +175,10 @@ def docker_setup(engine: DockerClient, base_image: base.BaseImage) -> Iterator[l
 
     Version 1 of compose cannot wait until they answer, so their fixtures do.
     """
+    with one_at_a_time():
+        image = build_postgresql_image(engine, base_image.tag)
     with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("MAGNUS_TESTS_POSTGRESQL_IMAGE", build_postgresql_image(engine, base_image.tag))
+        environment.setenv("MAGNUS_TESTS_POSTGRESQL_IMAGE", image)
         yield ["up -d"]
 
 

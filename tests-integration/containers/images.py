@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import os
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,11 +21,14 @@ if TYPE_CHECKING:
 UNUSED_FOR = timedelta(days=1)
 """After this time without use an image is removed; sooner, it may be that of another worktree's session."""
 
+_LOOKED_THROUGH: set[str] = set()
+"""The names of images of which this process has removed those that nobody uses."""
+
 
 @contextmanager
 def one_at_a_time() -> Iterator[None]:
-    """Build here, while no other process of the tests on this machine does."""
-    with Path(gettempdir(), "magnus-tests-images.lock").open("w", encoding="utf-8") as file:
+    """Look for an image and build it here, while no other process of this user's tests does."""
+    with Path(gettempdir(), f"magnus-tests-images-{os.getuid()}.lock").open("w", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
@@ -68,7 +72,7 @@ def can_be_had(engine: DockerClient, tag: str) -> bool:
 
 
 def build(engine: DockerClient, tag: str, folder: Path) -> None:
-    """Build *folder*, which has a `Dockerfile`; then remove the images of that name that nobody uses.
+    """Build *folder*, which has a `Dockerfile`; the first time, remove the images of that name that nobody uses.
 
     The engine's old builder does it, as no other is there everywhere: no `RUN --mount`, no `COPY --chmod`.
     """
@@ -79,14 +83,21 @@ def build(engine: DockerClient, tag: str, folder: Path) -> None:
     except BuildError as error:
         log = "".join(line.get("stream", "") for line in error.build_log)
         raise AssertionError(f"{tag} cannot be built: {error.msg}\n{log}") from error
-    remove_unused(engine, tag.partition(":")[0])
+    name = tag.partition(":")[0]
+    if name not in _LOOKED_THROUGH:
+        _LOOKED_THROUGH.add(name)
+        remove_unused(engine, name)
 
 
 def remove_unused(engine: DockerClient, name: str, unused_for: timedelta = UNUSED_FOR) -> None:
     """Remove the images *name* that no session has used for some time, except those that a container needs."""
-    from docker.errors import APIError
+    from docker.errors import APIError, ImageNotFound
 
-    for image in engine.images.list(name):
+    for listed in engine.api.images(name):
+        try:
+            image = engine.images.get(listed["Id"])
+        except ImageNotFound:  # another session was quicker
+            continue
         used = datetime.fromisoformat(image.attrs["Metadata"]["LastTagTime"])
         if datetime.now(UTC) - used > unused_for:
             # The same image may be known by other names, which are not ours to take away.

@@ -3,13 +3,13 @@ from __future__ import annotations
 import glob
 import importlib.util
 import os
+import random
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -142,15 +142,25 @@ def running_mlflow(folder: Path) -> Iterator[str]:
         str(port),
     ]
     command += ["--workers", "1"]
+    # What it would run in the background costs as much as the server itself.
+    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     with (folder / "server.log").open("wb") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, start_new_session=True)
+        # The group ends with the server, or with its input: nothing is left where the tests are interrupted.
+        server = subprocess.Popen(
+            ["sh", "-c", '("$@"; kill -KILL 0) & read -r _; kill -KILL 0', "sh", *command],
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            cwd=folder,
+            env=environment,
+            start_new_session=True,
+        )
     try:
         address = f"http://127.0.0.1:{port}"
         _wait_for(f"{address}/health", server, folder / "server.log")
         yield address
     finally:
-        os.killpg(server.pid, signal.SIGKILL)  # its workers too
-        server.wait()
+        server.communicate()
 
 
 @pytest.fixture(scope="session")
@@ -175,10 +185,17 @@ def postgresql_server() -> Iterator[str]:
         settings += " -c fsync=off -c full_page_writes=off -c max_connections=60"
         control = [pg_ctl, "-D", f"{folder}/data", "-w"]
         _run_as(user, [*control, "-l", f"{folder}/log", "-o", settings, "start"])
-        try:
+        # It is stopped when this process closes the pipe, or ends.
+        stopping = ["sh", "-c", 'read -r _; exec "$@" >&2', "sh", *control, "-m", "immediate", "stop"]
+        with subprocess.Popen(
+            stopping,
+            stdin=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            user=user,
+            cwd="/",
+            start_new_session=True,
+        ):
             yield f"postgresql+psycopg://magnus@127.0.0.1:{port}"
-        finally:
-            _run_as(user, [*control, "-m", "immediate", "stop"])
 
 
 def _postgresql_program(name: str) -> str | None:
@@ -196,9 +213,12 @@ def _run_as(user: str | None, command: list[str]) -> None:
 
 
 def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+    """Return a port for a server that is yet to start: none of those that clients get meanwhile."""
+    while True:
+        port = random.randrange(20_000, 32_000)  # noqa: S311 - it is no secret
+        with socket.socket() as free, suppress(OSError):
+            free.bind(("127.0.0.1", port))
+            return port
 
 
 def _wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from aws.batch_corrections.log_lines import Line
 
-_EVENT_IDS = threading.Lock()
+_LOCK = threading.Lock()
+"""moto makes groups and counts events without one: a group made twice loses streams, an id given twice loses lines."""
 
 
 class LogStream:
@@ -43,13 +44,13 @@ class LogStream:
     def create(self) -> None:
         """Make the stream, and its group where that is wanted."""
         if self._place and self.name:
-            if self._place.is_created:
-                self._backend.ensure_log_group(self.group)
-            self._backend.create_log_stream(self.group, self.name)
+            with _LOCK:
+                if self._place.is_created:
+                    self._backend.ensure_log_group(self.group)
+                self._backend.create_log_stream(self.group, self.name)
 
     def put(self, line: Line) -> None:
         """Add a line."""
         if self.name:
-            # moto counts the ids of events without a lock, and two lines with one id are one to a reader.
-            with _EVENT_IDS:
+            with _LOCK:
                 self._backend.put_log_events(self.group, self.name, [line.event])

@@ -157,7 +157,8 @@ class Scheduler:
         self.clear()
         self._is_open = False
         (label,) = self._labels.items()
-        for container in self._engine.containers.list(all=True, filters={"label": "=".join(label)}):
+        mine = {"label": "=".join(label)}
+        for container in self._engine.containers.list(all=True, filters=mine, ignore_removed=True):
             container.remove(force=True, v=True)
 
     def _place(self, job: Job) -> str:

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from magnus_executor_awsbatch.client import JobState
+    from magnus_executor_awsbatch.answers import JobState
 
 
 class FailureClass(StrEnum):

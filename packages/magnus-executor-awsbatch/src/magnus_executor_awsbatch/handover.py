@@ -19,7 +19,7 @@ from magnus_executor_awsbatch.naming import run_folder
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from magnus_executor_awsbatch.client import Bucket
+    from magnus_executor_awsbatch.bucket import Bucket
 
 _INTENT = ".intent.json"
 _MESSAGES = ".jobs"

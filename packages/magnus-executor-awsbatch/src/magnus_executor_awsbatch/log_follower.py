@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from magnus_executor_awsbatch.client import MOST_DESCRIBED
+from magnus_executor_awsbatch.answers import MOST_DESCRIBED
 from magnus_executor_awsbatch.errors import MissingError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from magnus_executor_awsbatch.client import Batch
+    from magnus_executor_awsbatch.batch import Batch
     from magnus_executor_awsbatch.underway import Underway
 
 _LATE_MILLISECONDS = 10_000

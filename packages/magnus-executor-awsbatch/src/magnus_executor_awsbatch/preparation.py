@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from magnus.errors import ConfigurationError
-from magnus_executor_awsbatch.client import JobDefinition
+from magnus_executor_awsbatch.answers import JobDefinition
 from magnus_executor_awsbatch.config import BATCH_LOG_GROUP
 from magnus_executor_awsbatch.requests import definition_request, resources_of
 
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from magnus.domain.graph import Graph
     from magnus.domain.nodes import Node
-    from magnus_executor_awsbatch.client import Batch, Queue
+    from magnus_executor_awsbatch.answers import Queue
+    from magnus_executor_awsbatch.batch import Batch
     from magnus_executor_awsbatch.config import AwsBatchOptions
     from magnus_executor_awsbatch.requests import Resources
 

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from magnus.errors import ServiceError
 from magnus_executor_awsbatch import failures, log_follower
-from magnus_executor_awsbatch.client import MOST_DESCRIBED
+from magnus_executor_awsbatch.answers import MOST_DESCRIBED
 from magnus_executor_awsbatch.errors import ThrottledError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from magnus_executor_awsbatch.client import Batch, JobState
+    from magnus_executor_awsbatch.answers import JobState
+    from magnus_executor_awsbatch.batch import Batch
     from magnus_executor_awsbatch.clock import Clock
     from magnus_executor_awsbatch.failures import Cause
     from magnus_executor_awsbatch.underway import Underway

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from magnus.domain.jobs import Job
     from magnus.ports.executor import ComputeNeeds, StepRunner
-    from magnus_executor_awsbatch.client import Batch
+    from magnus_executor_awsbatch.batch import Batch
     from magnus_executor_awsbatch.clock import Clock
     from magnus_executor_awsbatch.config import AwsBatchOptions
     from magnus_executor_awsbatch.handover import Handover

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from magnus.domain.jobs import Job
     from magnus.ports.executor import RemoteStep
-    from magnus_executor_awsbatch.client import JobState
+    from magnus_executor_awsbatch.answers import JobState
     from magnus_executor_awsbatch.failures import FailureClass
     from magnus_executor_awsbatch.handover import Intent
 

@@ -12,7 +12,7 @@ from magnus_executor_awsbatch.states import WAITING, StateReader
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from magnus_executor_awsbatch.client import Batch
+    from magnus_executor_awsbatch.batch import Batch
     from magnus_executor_awsbatch.clock import Clock
     from magnus_executor_awsbatch.failures import Cause
     from magnus_executor_awsbatch.pace import Pace

@@ -12,7 +12,7 @@ from magnus.domain.graph import Graph
 from magnus.domain.jobs import Job
 from magnus.domain.nodes import Node, Resources, TaskSettings
 from magnus.domain.run_log import Status
-from magnus_executor_awsbatch.client import Bucket
+from magnus_executor_awsbatch.bucket import Bucket
 from magnus_executor_awsbatch.clock import Clock
 from magnus_executor_awsbatch.config import AwsBatchOptions
 from magnus_executor_awsbatch.executor import AwsBatchExecutor

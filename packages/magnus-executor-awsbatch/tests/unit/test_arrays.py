@@ -257,9 +257,10 @@ class TestCalls:
 
     def test_busy_answers_in_the_middle_cost_nobody_his_turn(self, kit: Kit) -> None:
         """What was read is kept, and the next look begins where this one ended."""
+        kit.aws.in_order(Children(dict.fromkeys(range(400), Hangs(lines=[BEGIN])), others=DONE))
         executor = kit.executor()
         executor.trigger_jobs(kit.items(1000), kit.lent)
         executor.wait_for_jobs(4)
-        kit.aws.throttle_after("DescribeJobs", good=3, rounds=40)
-        ends = kit.finish(executor, 1000)
+        kit.aws.throttle_after("DescribeJobs", good=3, rounds=1000)
+        ends = kit.finish(executor, 600)
         assert {end.status for end in ends} == {Status.SUCCESS}

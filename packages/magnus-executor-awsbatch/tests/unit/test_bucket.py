@@ -9,7 +9,7 @@ import boto3
 import pytest
 from fake_s3 import FakeS3
 
-from magnus_executor_awsbatch.client import Bucket
+from magnus_executor_awsbatch.bucket import Bucket
 from magnus_executor_awsbatch.errors import ExistsError, MissingError
 
 if TYPE_CHECKING:

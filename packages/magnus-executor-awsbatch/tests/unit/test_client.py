@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,7 +11,8 @@ from botocore.exceptions import ConnectTimeoutError, NoCredentialsError, ReadTim
 from fake_batch import AnswerLost, FakeAws
 
 from magnus.errors import ConfigurationError, JobSubmissionError, ServiceError
-from magnus_executor_awsbatch.client import Batch, connect
+from magnus_executor_awsbatch.batch import Batch
+from magnus_executor_awsbatch.client import connect
 from magnus_executor_awsbatch.errors import MissingError, ThrottledError, UnansweredError
 
 if TYPE_CHECKING:
@@ -37,6 +39,8 @@ def account() -> Account:
     return Account()
 
 
+NUMBERS = itertools.count()
+
 CALLS: list[tuple[str, Callable[[Batch], Any]]] = [
     ("ListJobs", lambda batch: batch.find("spot", "job")),
     ("TerminateJob", lambda batch: batch.terminate("id", "why")),
@@ -46,7 +50,11 @@ CALLS: list[tuple[str, Callable[[Batch], Any]]] = [
     (
         "RegisterJobDefinition",
         lambda batch: batch.register(
-            {"jobDefinitionName": "d", "type": "container", "containerProperties": {"image": "i"}}
+            {
+                "jobDefinitionName": f"d{next(NUMBERS)}",  # one that is there is not registered again
+                "type": "container",
+                "containerProperties": {"image": "i"},
+            }
         ),
     ),
 ]
@@ -198,6 +206,18 @@ def test_without_a_region_nobody_knows_whom_to_ask(monkeypatch: pytest.MonkeyPat
         ConfigurationError, match=r"^no AWS region is known: set `region` in the configuration"
     ):
         connect("batch", "", "")
+
+
+@pytest.mark.parametrize("name", ["AWS_REGION", "AWS_DEFAULT_REGION"])
+def test_the_environment_names_the_region_in_either_way(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library itself looks at one of the two only."""
+    for other in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(other, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/none")
+    monkeypatch.setenv(name, "eu-west-2")
+    client = connect("batch", "", "")
+    assert client.meta.region_name == "eu-west-2"
+    client.close()
 
 
 @pytest.mark.parametrize(("service", "attempts"), [("batch", 1), ("logs", 5), ("s3", 5)])

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from magnus_executor_awsbatch import failures
-from magnus_executor_awsbatch.client import JobState
+from magnus_executor_awsbatch.answers import JobState
 from magnus_executor_awsbatch.failures import Cause, FailureClass
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from magnus.errors import ServiceError
-from magnus_executor_awsbatch.client import Bucket
+from magnus_executor_awsbatch.bucket import Bucket
 from magnus_executor_awsbatch.executor import AwsBatchExecutor
 from magnus_executor_awsbatch.handover import Handover, Intent, JobMailbox, Member, array_index
 
@@ -110,7 +110,7 @@ def test_the_executor_offers_the_mailbox_at_an_address(monkeypatch: pytest.Monke
     s3 = FakeS3()
     there = handover(s3)
     there.lay_down(INTENT, [b"told"])
-    monkeypatch.setattr("magnus_executor_awsbatch.client.boto3.client", lambda *_, **__: s3)
+    monkeypatch.setattr("magnus_executor_awsbatch.bucket.connect_to_aws", lambda *_: s3)
     assert AwsBatchExecutor.mailbox(there.address("job")).read() == b"told"
 
 

@@ -284,18 +284,24 @@ class TestAttaching:
         assert kit.run(kit.job(), second).status is Status.SUCCESS
         assert len(kit.jobs()) == 1
 
-    def test_a_clock_that_is_behind_does_not_shorten_the_wait(
-        self, kit: Kit, as_another_process: Callable[[str], None]
+    @pytest.mark.parametrize("is_there", [True, False])
+    def test_clocks_that_differ_make_the_wait_neither_shorter_nor_longer(
+        self, kit: Kit, as_another_process: Callable[[str], None], *, is_there: bool
     ) -> None:
-        """The other machine's may be ahead."""
+        """That of the other machine may be ahead."""
         as_another_process("elsewhere/1/1")
-        kit.aws.in_order(AnswerLost(then=HANGS))
-        kit.aws.hide_from_lists(5)
-        kit.clock.sleep(100)
+        if is_there:
+            kit.aws.in_order(AnswerLost(then=HANGS))
+            kit.aws.hide_from_lists(5)
+        else:
+            kit.aws.throttle("SubmitJob")
+        kit.clock.wrong_by = 100.0
         kit.executor().trigger_job(kit.job(), kit.lent)
         as_another_process(own_label())
-        kit.clock.wrong_by = -100.0
-        assert len(kit.executor().adopt("run", (), kit.lent)) == 1
+        kit.clock.wrong_by = 0.0
+        began = kit.clock.now()
+        assert len(kit.executor().adopt("run", (), kit.lent)) == is_there
+        assert kit.clock.now() - began < 13
 
     def test_what_was_submitted_a_moment_ago_is_waited_for(
         self, kit: Kit, as_another_process: Callable[[str], None]

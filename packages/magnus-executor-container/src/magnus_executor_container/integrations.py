@@ -216,7 +216,8 @@ class AwsService(Integration):
             return verdict
         if _AWS_KEY in os.environ:
             return Verdict(
-                Judgement.OK, f"reached over the network; the variables {_AWS_PREFIX}* are handed over unseen"
+                Judgement.OK,
+                "reached over the network; the credentials in the environment are handed over unseen",
             )
         return Verdict(
             Judgement.UNKNOWN,
@@ -228,7 +229,7 @@ class AwsService(Integration):
         self, executor_options: LocalContainerOptions, service_options: Any
     ) -> ComputeNeeds:
         """Hand over the credentials, and say which server must answer."""
-        variables = {name: value for name, value in os.environ.items() if name.startswith(_AWS_PREFIX)}
+        variables = {name: os.environ[name] for name in _AWS_VARIABLES if name in os.environ}
         endpoints = _endpoints(executor_options, service_options.endpoint_url or "")
         return ComputeNeeds(private_environment=variables, endpoints=endpoints)
 
@@ -240,8 +241,16 @@ class AwsService(Integration):
         return dataclasses.replace(service_options, endpoint_url=url)
 
 
-_AWS_PREFIX = "AWS_"
 _AWS_KEY = "AWS_ACCESS_KEY_ID"
+_AWS_VARIABLES = (
+    _AWS_KEY,
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_ENDPOINT_URL",
+)
+"""What means the same in a container; profiles and files do not."""
 
 
 def _aws_address(service_options: Any) -> str:

@@ -22,6 +22,23 @@ def blocks_with(folder: Path, **options: Any) -> dict[str, Any]:
     }
 
 
+class NothingLeft:
+    """Stands for `client.Engine`: the only thing that is asked of it here is what containers a run has left."""
+
+    def find(self, labels: Mapping[str, str | None]) -> list[Any]:
+        """Find none."""
+        return []
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+@pytest.fixture(autouse=True)
+def no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Need none, where none runs."""
+    monkeypatch.setattr("magnus_executor_container.client.Engine", NothingLeft)
+
+
 class TestSequentialOnThisMachine(ExecutorContract):
     """No container at all: steps in this process, or in one of their own where they must be stoppable."""
 

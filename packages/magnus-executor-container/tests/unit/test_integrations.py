@@ -13,6 +13,7 @@ from magnus.plugins.manager import AdapterManager
 from magnus.ports.executor import ComputeNeeds
 from magnus_executor_container.config import LocalContainerOptions
 from magnus_executor_container.integrations import (
+    AwsService,
     CatalogFolder,
     DotenvFile,
     EnvironmentVariables,
@@ -31,7 +32,9 @@ ON_THIS_MACHINE = Verdict(Judgement.OK, "steps run on this machine (run_in_local
 
 def service(kind: str, name: str, **written: Any) -> Any:
     """Return the options of a service, as a configuration makes them."""
-    needed = {"sql": "sqlalchemy", "mlflow": "mlflow"}.get(name)
+    needed = {"sql": "sqlalchemy", "mlflow": "mlflow", "s3": "boto3", "aws-secrets-manager": "boto3"}.get(
+        name
+    )
     if needed and find_spec(needed) is None:
         pytest.skip(f"needs {needed}, an extra of the package of the stores")
     adapter = AdapterManager(find_plugins()).load(kind, name)
@@ -50,6 +53,7 @@ def options(**written: Any) -> LocalContainerOptions:
         (RunLogFolder(), "run_log_store", "chunked-fs", {}),
         (SqlRunLog(), "run_log_store", "sql", {"url": "sqlite://"}),
         (CatalogFolder(), "catalog", "file-system", {}),
+        (AwsService(), "catalog", "s3", {"bucket": "b", "endpoint_url": "http://localhost:9000"}),
         (DotenvFile(), "secrets", "dotenv", {}),
         (EnvironmentVariables(), "secrets", "env-secrets-manager", {}),
         (MlflowServer(), "experiment_tracker", "mlflow", {"server_url": "file:///x"}),
@@ -318,3 +322,41 @@ class TestSecrets:
             "set `prefix` and call the variables so, or choose the secrets 'dotenv'",
         )
         assert rule.configure_for_traversal(CONTAINER, secrets) == ComputeNeeds(private_environment={})
+
+
+class TestAws:
+    """S3 and Secrets Manager."""
+
+    def test_credentials_of_the_environment_are_handed_over(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Unseen, and nothing that means something else in a container."""
+        given = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "canary", "AWS_REGION": "eu-west-1"}
+        for name, value in given.items():
+            monkeypatch.setenv(name, value)
+        for name in ("AWS_SESSION_TOKEN", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("AWS_PROFILE", "mine")
+        secrets = service("secrets", "aws-secrets-manager")
+        assert AwsService().validate(CONTAINER, secrets).judgement is Judgement.OK
+        assert AwsService().configure_for_traversal(CONTAINER, secrets) == ComputeNeeds(
+            private_environment=given, endpoints=[]
+        )
+
+    def test_without_them_nobody_knows(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A file of this machine is not in a container, but a host may lend its role."""
+        monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
+        verdict = AwsService().validate(CONTAINER, service("catalog", "s3", bucket="b"))
+        assert verdict.judgement is Judgement.UNKNOWN
+        assert "set AWS_ACCESS_KEY_ID" in verdict.remedy
+
+    def test_a_server_of_this_machine_is_called_as_inside(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """By its address there, or not at all."""
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+        store = service("run_log_store", "s3", bucket="b", endpoint_url="http://localhost:9000")
+        assert AwsService().validate(CONTAINER, store).judgement is Judgement.ERROR
+        there = options(service_addresses={"localhost": "172.17.0.1"})
+        assert AwsService().validate(there, store).judgement is Judgement.OK
+        inside = AwsService().configure_for_execution(there, store)
+        assert inside.endpoint_url == "http://172.17.0.1:9000"
+        assert AwsService().configure_for_traversal(there, store).endpoints == [("172.17.0.1", 9000)]
+        aws = service("run_log_store", "s3", bucket="b")
+        assert AwsService().configure_for_execution(there, aws) is aws

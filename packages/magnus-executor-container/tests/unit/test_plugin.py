@@ -14,9 +14,12 @@ RULES = {
     ("run_log_store", "file-system"),
     ("run_log_store", "chunked-fs"),
     ("run_log_store", "sql"),
+    ("run_log_store", "s3"),
     ("catalog", "file-system"),
+    ("catalog", "s3"),
     ("secrets", "dotenv"),
     ("secrets", "env-secrets-manager"),
+    ("secrets", "aws-secrets-manager"),
     ("experiment_tracker", "mlflow"),
 }
 

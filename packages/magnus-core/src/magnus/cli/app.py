@@ -34,7 +34,7 @@ COMMANDS = {
     "check": _Entry("check", "Say whether a pipeline goes with a configuration, before anything runs."),
     "plan": _Entry("plan", "Say what each node would do, and why."),
     "integrations": _Entry("integrations", "Show which installed executors and services go together."),
-    "runs": _Entry("runs", "Look at runs: list, show, compare, logs, delete, reap."),
+    "runs": _Entry("runs", "Look at runs, attach to them: list, show, compare, logs, delete, attach, reap."),
     "catalog": _Entry("catalog", "Look at the files of runs: list, get, verify, gc."),
     "graph": _Entry("graph", "Draw the graph as mermaid, dot, svg or html."),
     "schema": _Entry("schema", "Print the JSON Schema of pipelines, configurations or run logs."),

@@ -22,7 +22,7 @@ class Attached(NamedTuple):
 
     Attributes:
         steps: By internal name, as they stood when they were read; the jobs of those that have not ended may write on.
-        branches: The internal names of the branches that were opened.
+        branches: The internal names of the branches that were opened whole, so that jobs may have added to their parameters.
         elapsed_seconds: How long ago the run began.
     """
 
@@ -38,13 +38,15 @@ def read_attached(store: RunLogStore, run_id: str, elapsed_seconds: float) -> At
         RunLogNotFoundError: There is no such run.
     """
     steps: dict[str, StepLog] = {}
-    branches: set[str] = set()
-    for record in store.scan(run_id, frozenset({RecordKind.STEP, RecordKind.BRANCH})):
+    names: dict[RecordKind, set[str]] = {RecordKind.BRANCH: set(), RecordKind.PARAMETERS: set()}
+    for record in store.scan(run_id, frozenset({RecordKind.STEP, *names})):
         if record.kind == RecordKind.STEP:
             steps[record.name] = step_from_dict(json.loads(record.body))
         else:
-            branches.add(record.name)
-    return Attached(steps, frozenset(branches), elapsed_seconds)
+            names[record.kind].add(record.name)
+    # Where many are opened they are written in any order: of a killed traversal one may be there without the other.
+    opened = names[RecordKind.BRANCH] & names[RecordKind.PARAMETERS]
+    return Attached(steps, frozenset(opened), elapsed_seconds)
 
 
 def read_open(store: RunLogStore, run_id: str) -> tuple[list[StepLog], list[BranchLog]]:

@@ -540,6 +540,8 @@ class Traversal:
 
     def _join(self, fan_out: FanOut) -> Status:
         """All branches have ended: fail if one did, else hand on what they put into the parameters."""
+        # Whoever finds the end of the node, after this process was killed, does not look into its branches any more.
+        self._recorder.flush()
         step, walk = fan_out.step, fan_out.walk
         walk.ran_something |= fan_out.ran_something
         failed = fan_out.failed_branches()

@@ -6,7 +6,7 @@ import os
 import pickle
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,25 +17,30 @@ from magnus.definition.config import config_from_mapping
 from magnus.domain.capabilities import ExecutorCapabilities, Feature, Placement
 from magnus.domain.graph import Graph
 from magnus.domain.jobs import Job, JobEnd
+from magnus.domain.names import branch_name
 from magnus.domain.nodes import Node, TaskSettings
 from magnus.domain.parameters import encode_all
 from magnus.domain.run_log import BranchLog, RunLog, Status
+from magnus.domain.verdict import Judgement
 from magnus.engine.masking import Masker
 from magnus.engine.reporting import SilentReporter
 from magnus.engine.terminal import Terminal
+from magnus.errors import ConfigurationError
 from magnus.plugins.discovery import find_plugins
 from magnus.plugins.manager import AdapterManager
 from magnus.ports.executor import InteractiveExecutor
 from magnus.usecases.worker_preamble import WORKER_COMMAND, WorkerPreamble
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from magnus.bootstrap import Run
     from magnus.domain.run_log import StepLog
 
 RUN = "contract"
 BRANCHES = ("split.one", "split.two")
+ITEMS = ("a", "b", "c")
+"""Of a map, each with a branch that finds it under `given`."""
 PATIENCE_SECONDS = 30.0
 """How long a job may take before the suite gives up on it."""
 QUIET_SECONDS = 0.5
@@ -48,8 +53,9 @@ _HEART = "while echo >> {name}; do sleep 0.01; done & wait"
 class Bench:
     """A run that has begun, and the executor under test."""
 
-    def __init__(self, run: Run, executor: InteractiveExecutor, folder: Path) -> None:
+    def __init__(self, setup: Setup, run: Run, executor: InteractiveExecutor, folder: Path) -> None:
         """Work in *folder*."""
+        self._setup = setup
         self._run = run
         self.executor = executor
         self.folder = folder
@@ -60,20 +66,41 @@ class Bench:
         return self.executor.capabilities(self.executor.options)
 
     def job(
-        self, command: str, *, name: str = "step", branch: str = BRANCHES[0], timeout: float | None = None
+        self,
+        command: str,
+        *,
+        name: str = "step",
+        branch: str = BRANCHES[0],
+        timeout: float | None = None,
+        item: str = "",
     ) -> Job:
-        """Return a job that runs *command* in a shell, as a step of a branch."""
+        """Return a job that runs *command* in a shell, as a step of a branch, or of an *item* of the map."""
         definition: dict[str, Any] = {"type": "task", "command": command, "command_type": "shell"}
         if timeout is not None:
             definition["timeout"] = timeout
         settings = TaskSettings(command, "shell")
         node = Node(name, "task", definition, next="done", task=settings, timeout_seconds=timeout)
         options = self._run.context.types.executor_options(node)
-        return Job(RUN, f"{branch}.{name}", node, 1, options=options)
+        if item:
+            branch = _branch_of(item)
+        map_variable = (("given", item),) if item else ()
+        return Job(RUN, f"{branch}.{name}", node, 1, map_variable, options)
+
+    def trigger_together(self, jobs: Sequence[Job]) -> list[Status]:
+        """Ask for all of *jobs*."""
+        return self.executor.trigger_jobs(jobs, self._run.step_runner)
 
     def trigger(self, job: Job) -> Status:
         """Ask for *job*."""
         return self.executor.trigger_job(job, self._run.step_runner)
+
+    def reap(self, run_id: str) -> list[str]:
+        """End what is left of a run."""
+        return self.executor.reap(run_id, self._setup.compute_needs)
+
+    def adopt(self, run_id: str) -> list[str]:
+        """Find the jobs of a run."""
+        return self.executor.adopt(run_id, self._setup.compute_needs(), self._run.step_runner)
 
     def wait(self, count: int = 1) -> list[JobEnd]:
         """Return *count* ends of jobs."""
@@ -132,6 +159,18 @@ class ExecutorContract:
         assert set(capabilities.refused_features) <= set(Feature)
         assert all(capabilities.refused_features.values())
 
+    def test_objections_and_permissions_are_said_without_an_instance(self, blocks: Mapping[str, Any]) -> None:
+        """Each objection says why; there is none to a graph that the rest of the suite runs."""
+        adapters = AdapterManager(find_plugins())
+        setup = Setup(config_from_mapping(blocks, adapters), adapters)
+        executor = setup.executor
+        objections = executor.adapter.judge_graph(
+            executor.options, _GRAPH, setup.node_options().of, setup.compute_needs
+        )
+        assert all(objection.verdict.reason for objection in objections)
+        assert not [each for each in objections if each.verdict.judgement is Judgement.ERROR]
+        assert isinstance(executor.adapter.permissions(executor.options, setup.compute_needs()), str)
+
     def test_it_can_be_closed_without_having_run_anything(self, blocks: Mapping[str, Any]) -> None:
         """A run may be refused after the executor was built."""
         executor = config_from_mapping(blocks, AdapterManager(find_plugins())).executor
@@ -164,7 +203,7 @@ class ExecutorContract:
     def test_a_job_that_is_asked_for_twice_is_started_once(
         self, blocks: Mapping[str, Any], tmp_path: Path
     ) -> None:
-        """While it runs and after it has ended: run, step and attempt are its identity."""
+        """While it runs and after it has ended: run, step and attempt are its identity. Its end is told once."""
         with opened(blocks, tmp_path) as bench:
             job = bench.job("echo started >> starts")
             first, second = bench.trigger(job), bench.trigger(job)
@@ -172,7 +211,43 @@ class ExecutorContract:
             if not first.has_ended:
                 bench.wait()
             assert bench.trigger(job) in {Status.SUCCESS, Status.TRIGGERED}
+            after = bench.job("true", name="after")  # meanwhile a second start would show itself
+            assert bench.outcome(after).job == after
             assert bench.file("starts") == "started\n"
+
+    def test_jobs_that_are_asked_for_together_have_each_an_end_of_their_own(
+        self, blocks: Mapping[str, Any], tmp_path: Path
+    ) -> None:
+        """Each is started once, however it is asked for again, finds its own item, and records its own step."""
+        with opened(blocks, tmp_path) as bench:
+            count = max(bench.executor.most_jobs_together, bench.executor.max_concurrent_jobs)
+            command = (
+                'echo "$MAGNUS_PRM_given" >> "started-$MAGNUS_PRM_given"; test "$MAGNUS_PRM_given" != b || exit 3; '
+                'echo "left=\\"$MAGNUS_PRM_given\\"" >> "$MAGNUS_OUTPUT_PARAMETERS"'
+            )
+            jobs = [bench.job(command, item=item) for item in ITEMS[:count]]
+            statuses = bench.trigger_together(jobs)
+            assert len(statuses) == len(jobs)
+            assert bench.trigger_together(jobs) == statuses
+            bench.wait(statuses.count(Status.TRIGGERED))
+            bench.trigger_together(jobs)
+            for item, job in zip(ITEMS, jobs, strict=False):
+                step = bench.recorded(job)
+                assert bench.file(f"started-{item}") == f"{item}\n"
+                assert len(step.attempts) == 1
+                if item == "b":
+                    assert (step.status, step.attempts[0].exit_code) == (Status.FAIL, 3)
+                else:
+                    assert (step.status, step.output_parameters) == (Status.SUCCESS, {"left": item})
+
+    def test_nothing_is_found_of_a_run_that_has_triggered_nothing(
+        self, blocks: Mapping[str, Any], tmp_path: Path
+    ) -> None:
+        """Neither to be ended nor to be attached to, which an executor whose jobs end with it refuses for every run."""
+        with opened(blocks, tmp_path) as bench:
+            assert bench.reap("nobody-began-this") == []
+            with nullcontext() if bench.executor.leaves_jobs else suppress(ConfigurationError):
+                assert bench.adopt("nobody-began-this") == []
 
     def test_steps_run_where_the_capabilities_say(self, blocks: Mapping[str, Any], tmp_path: Path) -> None:
         """In this process, or in another one; a step with a timeout may run elsewhere than the others."""
@@ -271,6 +346,10 @@ _GRAPH = Graph(
 """What an executor is told before the first step; the jobs of the suite are like its task."""
 
 
+def _branch_of(item: str) -> str:
+    return branch_name("each", item)
+
+
 @contextmanager
 def opened(blocks: Mapping[str, Any], folder: Path) -> Iterator[Bench]:
     """Begin a run in *folder* and lend its executor; a fixture could not, because pytest moves descriptors meanwhile."""
@@ -302,12 +381,14 @@ def opened(blocks: Mapping[str, Any], folder: Path) -> Iterator[Bench]:
                 )
                 recorder = run.context.recorder
                 recorder.create_run_log(RunLog(RUN), {})
-                for branch in BRANCHES:
-                    given = encode_all({"given": f"to {branch}"}, "contract")
+                given_to = {branch: f"to {branch}" for branch in BRANCHES}
+                given_to.update({_branch_of(item): item for item in ITEMS})
+                for branch, value in given_to.items():
+                    given = encode_all({"given": value}, "contract")
                     recorder.add_branch_log(
                         BranchLog(branch), {name: v.in_record() for name, v in given.items()}
                     )
-                yield Bench(run, executor, folder)
+                yield Bench(setup, run, executor, folder)
             finally:
                 executor.stop_jobs()
                 executor.close()

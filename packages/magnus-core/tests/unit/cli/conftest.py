@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
@@ -95,6 +96,22 @@ def magnus(capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
         return Said(code, *capsys.readouterr())
 
     return call
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Return a function that installs a package for one test: a plugin module called *name*, with what is in it."""
+
+    def put(name: str, **content: Any) -> None:
+        module = ModuleType(name)
+        module.__dict__.update(content)
+        monkeypatch.setitem(sys.modules, name, module)
+        metadata = tmp_path / "installed" / f"{name}-1.dist-info"
+        metadata.mkdir(parents=True)
+        (metadata / "entry_points.txt").write_text(f"[magnus]\nfakes = {name}\n")
+        monkeypatch.syspath_prepend(str(metadata.parent))
+
+    return put
 
 
 @pytest.fixture(scope="session")

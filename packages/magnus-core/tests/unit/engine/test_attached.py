@@ -14,6 +14,7 @@ from magnus.domain.canonical import first_difference
 from magnus.domain.graph import Graph
 from magnus.domain.nodes import Backoff, MapSettings, Node, RetryPolicy, TaskSettings
 from magnus.domain.parameters import INLINE_LIMIT, encode_all
+from magnus.domain.records import RecordKind
 from magnus.domain.run_log import BranchLog, RunLog, Status, StepLog
 from magnus.engine.attached import Attached, read_attached
 from magnus.engine.context import RunContext, Services
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from magnus.domain.jobs import Job, JobEnd
     from magnus.domain.parameters import Values
-    from magnus.domain.records import Record, RecordKind
+    from magnus.domain.records import Record
     from magnus.ports.executor import Executor
     from magnus.ports.node_type import NodeType
     from magnus.ports.run_log_store import RunLogStore
@@ -79,6 +80,7 @@ EVERYTHING = chain(
         right=chain(branches("inner", "dag", dag=chain(task("leaf", "large"), task("sees")))),
         asis=chain(Node("pass", "as-is", {"type": "as-is"})),
     ),
+    branches("quiet", a=chain(Node("pass", "as-is", {"type": "as-is"})), b=chain(task("one", "quiet"))),
     map_of("each", chain(task("one", "flaky", retry=TWICE), task("two"))),
     map_of("gathered", chain(task("one", "flaky", retry=TWICE))),
     task("lost", "fail", retry=TWICE, on_failure="last"),
@@ -97,6 +99,8 @@ class Calls(TaskType):
         seen = {name: sorted(context.parameter_names)}
         if command == "fail" or (command == "flaky" and _attempt_number(context) == 1):
             raise ValueError("as the test says")
+        if command == "quiet":
+            return TaskResult()
         return TaskResult({**seen, **({"large": LARGE} if command == "large" else {})})
 
 
@@ -152,12 +156,20 @@ class Killed(BaseException):
 
 
 class Life:
-    """Lets a traversal do a number of things, and then no more; writes, triggers and waits are things."""
+    """Lets a traversal do a number of things, and then no more; writes, triggers and waits are things.
 
-    def __init__(self, things: int | None = None) -> None:
+    Attributes:
+        done: How many it did.
+        is_contrary: Whether it writes what has no order in the one order rather than in the other.
+        values: The large values that it wrote.
+    """
+
+    def __init__(self, things: int | None = None, *, is_contrary: bool = False) -> None:
         """Last for *things*; None for ever."""
         self._left = itertools.count() if things is None else iter(range(things))
         self.done = 0
+        self.is_contrary = is_contrary
+        self.values: list[str] = []
 
     def tick(self) -> None:
         """Do one, or die."""
@@ -183,7 +195,14 @@ class MortalStore(BufferedRunLogStore):
     def put(self, run_id: str, records: Sequence[Record], *, durable: bool = True) -> None:
         """See the port."""
         self._life.tick()
+        self._life.values += [record.name for record in records if record.kind is RecordKind.VALUE]
         self._kept.put(run_id, records, durable=durable)
+
+    def put_in_any_order(self, run_id: str, records: Sequence[Record]) -> None:
+        """See the port: of a killed process, any of *records* may have been written."""
+        order = sorted(records, key=lambda record: (record.name, record.kind), reverse=self._life.is_contrary)
+        for record in order:
+            self.put(run_id, [record], durable=False)
 
     def get(self, run_id: str, kind: RecordKind, name: str) -> str | None:
         """See the port."""
@@ -363,7 +382,10 @@ STRIDE = 3
 
 @pytest.mark.parametrize("together", [1, 100], ids=["one by one", "together"])
 @pytest.mark.parametrize("event", EVENTS)
-def test_a_run_that_is_killed_at_any_point_goes_on_as_if_it_had_not_been(event: str, together: int) -> None:
+@pytest.mark.parametrize("is_contrary", [False, True])
+def test_a_run_that_is_killed_at_any_point_goes_on_as_if_it_had_not_been(
+    event: str, together: int, *, is_contrary: bool
+) -> None:
     """The run log is that of an uninterrupted run, and no job is started twice, whatever its jobs did meanwhile."""
     items = [1, 2]
     expected, things, jobs = uninterrupted(EVERYTHING, together, items=items)
@@ -371,7 +393,7 @@ def test_a_run_that_is_killed_at_any_point_goes_on_as_if_it_had_not_been(event: 
     first = 1 + EVENTS.index(event) % STRIDE
     for killed_after in range(first, things, STRIDE):
         place = Place(together)
-        assert place.begin(EVERYTHING, Life(killed_after), items=items) is None
+        assert place.begin(EVERYTHING, Life(killed_after, is_contrary=is_contrary), items=items) is None
         if event == "all end":
             place.finish_jobs()
         elif event == "one ends":
@@ -430,6 +452,17 @@ def test_what_the_jobs_of_a_branch_left_in_its_parameters_is_there_for_its_next_
     assert place.attach(graph) is Status.SUCCESS
     assert place.steps["p.a.two"].output_parameters == {"p_a_two": ["given", "p_a_one"]}
     assert set(place.log.parameters) == {"given", "p_a_one", "p_a_two"}
+
+
+def test_large_values_that_are_there_are_not_written_again(place: Place) -> None:
+    """Neither what a step has set, nor the item of a branch; they may be many, and far away."""
+    graph = chain(task("one", "large"), map_of("each", chain(task("one"))), task("last"))
+    items = [LARGE, LARGE + "y"]
+    killed_in_flight(place, graph, ("last", 1), items=items)
+    life = Life()
+    assert place.attach(graph, life=life) is Status.SUCCESS
+    assert life.values == []
+    assert place.log.parameters["items"] == items
 
 
 def test_steps_that_ended_are_not_told_again(place: Place) -> None:
@@ -563,13 +596,14 @@ class TestStops:
 
 
 def test_what_was_recorded_is_read_with_its_branches() -> None:
-    """Steps of every depth, and branches whether they have ended or not."""
+    """Steps of every depth, and branches whether they have ended or not, if they were opened whole."""
     store = BufferedRunLogStore()
     recorder = RunRecorder(store, "run", Masker())
     recorder.create_run_log(RunLog("run"), {})
     recorder.add_step_log(StepLog("p", "p", step_type="parallel"))
     recorder.add_branch_log(BranchLog("p.a"), {})
     recorder.add_branch_log(BranchLog("p.b", Status.SUCCESS), {})
+    recorder.add_branch_log(BranchLog("p.begun"))
     recorder.add_step_log(StepLog("one", "p.a.one", Status.SUCCESS))
     attached = read_attached(store, "run", 5.0)
     assert {name: step.status for name, step in attached.steps.items()} == {

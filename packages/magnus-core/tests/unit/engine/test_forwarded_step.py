@@ -46,13 +46,15 @@ class Stage:
         self.masker = Masker(["hunter2"])
         self.steps: list[ForwardedStep] = []
 
-    def step(self, job: Job | None = JOB, *needs: ComputeNeeds, inside_compute: bool = True) -> ForwardedStep:
+    def step(
+        self, job: Job | None = JOB, *needs: ComputeNeeds, inside_compute: bool = True, **more: str
+    ) -> ForwardedStep:
         """Forward *job*."""
         context: Any = SimpleNamespace(
             run_id="run", tag="night", masker=self.masker, terminal=self.shown, configuration=CONFIGURATION
         )
         path = None if job is None else self.log
-        step = ForwardedStep(context, job, needs, path, inside_compute=inside_compute)
+        step = ForwardedStep(context, job, needs, path, inside_compute=inside_compute, **more)
         self.steps.append(step)
         return step
 
@@ -136,6 +138,33 @@ def test_nothing_secret_is_in_the_command(stage: Stage) -> None:
     assert "hunter2" not in said
 
 
+def test_a_step_with_a_mailbox_is_told_where_it_is(stage: Stage) -> None:
+    """By the executor that knows how to look there; no stdin is waited for."""
+    step = stage.step(address="s3://b/a key")
+    assert step.command[-1] == "--job-from=local:s3://b/a key"
+    assert "--job-from-stdin" not in step.command
+    assert read(step).is_unattended
+    assert not read(stage.step()).is_unattended
+
+
+def test_the_jobs_of_an_array_share_a_command(stage: Stage) -> None:
+    """Under the name that the executor shows; each finds its own step in its message."""
+    jobs = [JOB._replace(step_name=f"each.{item}.fit") for item in "xy"]
+    steps = [stage.step(job, address="s3://b/k", shown_as="each.*.fit") for job in jobs]
+    (command,) = {step.command for step in steps}
+    assert command[command.index("--step-name") + 1] == "each.*.fit"
+    names = [message.job.step_name for step in steps if (message := read(step)).job]
+    assert names == ["each.x.fit", "each.y.fit"]
+
+
+def test_a_process_that_was_told_before_is_understood_by_its_mark(stage: Stage) -> None:
+    """Another traversal takes over from the one that had told it."""
+    before = stage.step()
+    again = stage.step(mark=before.mark)
+    assert again.write(told(before, has_begun=True), 1)
+    assert read(again).mark == before.mark
+
+
 def test_each_step_has_a_mark_of_its_own(stage: Stage) -> None:
     """What one prints is never taken for what another tells."""
     assert len({read(stage.step()).mark for _ in range(20)}) == 20
@@ -185,6 +214,29 @@ def test_a_refusal_is_kept(stage: Stage) -> None:
     assert step.refusal == "another version"
     step.write(told(step), 1)
     assert step.refusal == "another version"
+
+
+def test_the_end_is_known_as_it_was_told(stage: Stage) -> None:
+    """Whether the time was over, whether an answer was left, and that nothing more comes; each by itself."""
+    step = stage.step()
+    step.write(told(step, has_begun=True), 1)
+    assert (step.timed_out, step.has_answer, step.has_told_all) == (False, False, False)
+    step.write(told(step, timed_out=True), 1)
+    assert (step.timed_out, step.has_answer, step.has_told_all) == (True, False, False)
+    step.write(told(step, has_answer=True), 1)
+    assert (step.timed_out, step.has_answer, step.has_told_all) == (True, True, False)
+    step.write(told(step, is_last=True), 1)
+    assert (step.timed_out, step.has_answer, step.has_told_all) == (True, True, True)
+
+
+def test_secrets_in_the_answer_are_hidden_from_then_on(stage: Stage) -> None:
+    """It was left where only this side reads it."""
+    step = stage.step()
+    step.take_answer(Told(has_begun=True, secrets=("password-of-theirs",)).encode())
+    step.write(b"say password-of-theirs\n", 1)
+    assert stage.shown.on[1] == b"each.x.fit | say ***\n"
+    assert stage.masker.mask("password-of-theirs") == "***"
+    assert not step.has_told_all
 
 
 def test_secrets_that_were_handed_out_there_are_hidden_from_then_on(stage: Stage) -> None:

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from magnus.engine.forwarding import Forwarded, ForwardedJob, LineSorter, Told, decode, own_version
+from magnus.engine.forwarding import (
+    Forwarded,
+    ForwardedJob,
+    LineSorter,
+    Told,
+    decode,
+    own_version,
+    read_told,
+)
 
 JOB = ForwardedJob(
     "run",
@@ -22,6 +30,7 @@ FULL = Forwarded(
     mark="0123456789abcdef",
     configuration={"executor": {"type": "local", "config": {"password": "pässwörd\n\0"}}},
     inside_compute=True,
+    is_unattended=True,
     search_path=("/a b", ""),
     secrets=("one", "zwei\n\u2028"),
     private_files={"/private/é": bytes(range(256)), "/private/empty": b""},
@@ -86,6 +95,8 @@ TOLD = [
     Told(has_begun=True),
     Told(has_begun=True, secrets=("a\nb", "ü")),
     Told(refusal="db:5432 does not answer"),
+    Told(has_begun=True, timed_out=True, is_last=True),
+    Told(has_answer=True),
 ]
 
 
@@ -142,6 +153,12 @@ def test_what_cannot_be_the_mark_is_shown_at_once() -> None:
 def test_a_line_that_was_not_told_to_its_end_is_not_shown() -> None:
     """The process was killed meanwhile; the line may hold secrets that nobody knows of here."""
     assert sorted_out([b"printed\n" + TOLD[1].line(MARK)[:-5]]) == (b"printed\n", [])
+
+
+@pytest.mark.parametrize("told", TOLD)
+def test_what_is_told_can_be_left_as_bytes(told: Told) -> None:
+    """In a mailbox, where no output is around it."""
+    assert read_told(told.encode()) == told
 
 
 PRINTED = st.binary(max_size=40) | st.sampled_from(

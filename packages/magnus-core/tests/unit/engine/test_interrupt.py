@@ -118,6 +118,32 @@ def test_a_run_that_takes_too_long_is_stopped() -> None:
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
 
 
+def test_what_is_left_of_the_time_is_counted_from_the_beginning() -> None:
+    """A run that was left for a while has less of it; the reason still names the whole."""
+    interrupts = Interrupts()
+    interrupts.install(max_time_seconds=100, elapsed_seconds=99.98)
+    try:
+        with pytest.raises(StopRun) as caught, interrupts.deliver():
+            time.sleep(60)
+    finally:
+        interrupts.uninstall()
+    assert caught.value.reason == "the run took longer than its max_time of 100 s"
+
+
+@pytest.mark.parametrize("elapsed", [100, 100_000])
+def test_a_run_whose_time_is_over_is_stopped_before_it_goes_on(elapsed: float) -> None:
+    """Not a moment later, in which it could begin something."""
+    interrupts = Interrupts()
+    interrupts.install(max_time_seconds=100, elapsed_seconds=elapsed)
+    try:
+        with pytest.raises(StopRun) as caught:
+            interrupts.check()
+    finally:
+        interrupts.uninstall()
+    assert caught.value.reason == "the run took longer than its max_time of 100 s"
+    assert not caught.value.interrupted
+
+
 def test_the_signals_are_given_back() -> None:
     """To the handlers that were there before."""
     before = [signal.getsignal(number) for number in (*SIGNALS, signal.SIGALRM)]

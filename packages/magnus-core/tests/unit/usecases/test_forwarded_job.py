@@ -1,4 +1,4 @@
-"""Processes that run one forwarded job: `python -m magnus execute_single_node --job-from-stdin`."""
+"""Processes that run one forwarded job: `python -m magnus execute_single_node --job-from-stdin`, or `--job-from=...`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,14 @@ import pytest
 from magnus.bootstrap import Setup
 from magnus.definition.config import config_from_mapping
 from magnus.domain.run_log import RunLog, Status, StepLog
-from magnus.engine.forwarding import Forwarded, ForwardedJob, LineSorter, Told, own_version
+from magnus.engine.forwarding import (
+    Forwarded,
+    ForwardedJob,
+    LineSorter,
+    Told,
+    own_version,
+    read_told,
+)
 from magnus.engine.masking import Masker
 from magnus.engine.recorder import RunRecorder
 from magnus.plugins.discovery import find_plugins
@@ -57,7 +64,7 @@ class Elsewhere:
         message = Forwarded(own_version(), MARK, self.blocks, inside_compute=False, job=job)
         return message._replace(**changes)
 
-    def start(self, data: bytes) -> subprocess.Popen[bytes]:
+    def start(self, data: bytes, option: str = "--job-from-stdin") -> subprocess.Popen[bytes]:
         """Start a process and let it read *data*; its stdin is left open."""
         process = subprocess.Popen(
             [
@@ -69,7 +76,7 @@ class Elsewhere:
                 "fit",
                 "--run-id",
                 "run",
-                "--job-from-stdin",
+                option,
             ],
             cwd=self.folder,
             stdin=subprocess.PIPE,
@@ -148,6 +155,7 @@ def test_a_step_is_run_recorded_and_its_output_kept(elsewhere: Elsewhere) -> Non
     ended = elsewhere.run(elsewhere.message(command))
     assert (ended.code, ended.out, ended.err) == (0, b"said\n", "careful\n")
     assert ended.told[0] == Told(has_begun=True)
+    assert [told.is_last for told in ended.told] == [False, True]
     step = elsewhere.recorded()
     assert (step.status, step.output_parameters) == (Status.SUCCESS, {"made": 3})
     assert [attempt.attempt_number for attempt in step.attempts] == [1]
@@ -343,6 +351,14 @@ def runs(process_id: int) -> bool:
     return stat.rpartition(")")[2].split()[0] != "Z"
 
 
+def assert_ends(process_id: int) -> None:
+    """Make sure that a process has ended, or ends now: one that was killed may take a moment to be gone."""
+    until = time.monotonic() + PATIENCE_SECONDS
+    while runs(process_id):
+        assert time.monotonic() < until, f"the process {process_id} still runs"
+        time.sleep(0.01)
+
+
 def test_it_dies_with_all_that_it_started_when_its_stdin_is_closed(elsewhere: Elsewhere) -> None:
     """Nobody is left then who could stop it."""
     process = elsewhere.start(elsewhere.message("sleep 300 & echo $! > child; wait").encode())
@@ -351,10 +367,7 @@ def test_it_dies_with_all_that_it_started_when_its_stdin_is_closed(elsewhere: El
     assert process.stdin is not None
     process.stdin.close()
     assert process.wait(PATIENCE_SECONDS) == -signal.SIGKILL
-    until = time.monotonic() + PATIENCE_SECONDS
-    while runs(child):
-        assert time.monotonic() < until
-        time.sleep(0.01)
+    assert_ends(child)
 
 
 def test_a_step_that_is_asked_to_end_records_that_it_was_interrupted(elsewhere: Elsewhere) -> None:
@@ -367,5 +380,258 @@ def test_a_step_that_is_asked_to_end_records_that_it_was_interrupted(elsewhere: 
     step = elsewhere.recorded()
     assert (step.status, step.attempts[0].status) == (Status.FAIL, Status.FAIL)
     assert "interrupted" in step.message
-    assert not runs(child)
+    assert_ends(child)
+    assert "Traceback" not in ended.err
+
+
+POST = """\
+from pathlib import Path
+
+from magnus.domain.capabilities import ExecutorCapabilities, Placement
+from magnus.domain.run_log import Status
+from magnus.errors import ServiceError
+from magnus.plugins import AdapterSpec, hookimpl
+from magnus.ports.executor import InteractiveExecutor, OrchestrationExecutor
+
+
+class Unposted(InteractiveExecutor):
+    @classmethod
+    def capabilities(cls, options):
+        return ExecutorCapabilities(Placement.REMOTE)
+
+    def trigger_job(self, job, run_here):
+        return Status.TRIGGERED
+
+
+class Posted(Unposted):
+    @classmethod
+    def mailbox(cls, address):
+        return Box(Path(address))
+
+
+class Renders(OrchestrationExecutor):
+    capabilities = Unposted.capabilities
+
+    def render(self, graph, file):
+        return ""
+
+
+class Box:
+    def __init__(self, path):
+        self.path = path
+
+    def read(self):
+        if not self.path.exists():
+            raise ServiceError(f"there is no letter {self.path}")
+        return self.path.read_bytes()
+
+    def answer(self, data):
+        if self.path.with_name("closed").exists():
+            raise ServiceError("the box is closed")
+        self.path.with_name("answer").write_bytes(data)
+
+
+@hookimpl
+def magnus_executors():
+    return [AdapterSpec(name.lower(), f"post_of_a_test:{name}", port_api=1) for name in ("Posted", "Unposted", "Renders")]
+"""
+"""A package with an executor whose jobs find their message in a file."""
+
+
+class Post:
+    """Processes whose message is in a mailbox, and to which nobody speaks."""
+
+    def __init__(self, elsewhere: Elsewhere) -> None:
+        """Install the package where those processes look for it."""
+        self.elsewhere = elsewhere
+        self.folder = elsewhere.folder
+        self.letter = self.folder / "a: letter"
+        self.answer = self.folder / "answer"
+        (self.folder / "post_of_a_test.py").write_text(POST)
+        installed = self.folder / "post_of_a_test-1.dist-info"
+        installed.mkdir()
+        (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: post-of-a-test\nVersion: 1\n")
+        (installed / "entry_points.txt").write_text("[magnus]\nexecutor-post = post_of_a_test\n")
+
+    def message(self, command: str | None, *, timeout: float | None = None, **changes: Any) -> Forwarded:
+        """Return what an unattended job is told that runs *command* in a shell."""
+        message = self.elsewhere.message(command, is_unattended=True, **changes)
+        if timeout is None or message.job is None:
+            return message
+        node = {**message.job.node, "timeout": timeout}
+        return message._replace(job=message.job._replace(node=node))
+
+    def start(self, data: bytes | None, source: str = "") -> subprocess.Popen[bytes]:
+        """Leave *data* in the mailbox, start a process, and close its stdin."""
+        if data is not None:
+            self.letter.write_bytes(data)
+        process = self.elsewhere.start(b"", f"--job-from={source or f'posted:{self.letter}'}")
+        assert process.stdin is not None
+        process.stdin.close()
+        return process
+
+    def run(self, data: bytes | None, source: str = "") -> Ended:
+        """Run a process to its end."""
+        return self.elsewhere.ended(self.start(data, source))
+
+
+@pytest.fixture
+def post(elsewhere: Elsewhere) -> Post:
+    """Return it."""
+    return Post(elsewhere)
+
+
+class TestMailbox:
+    """A job that nobody speaks to: `--job-from=EXECUTOR:ADDRESS`."""
+
+    @pytest.mark.parametrize("padding", [b"", b"\0" * 1000, b"{}"], ids=["none", "zeros", "another"])
+    def test_the_message_is_what_is_in_the_mailbox(self, post: Post, padding: bytes) -> None:
+        """What follows it there belongs to nobody: the messages of an array lie in places of equal size."""
+        ended = post.run(post.message("echo said").encode() + padding)
+        assert (ended.code, ended.out, ended.err) == (0, b"said\n", "")
+        assert ended.told == [Told(has_begun=True), Told(has_begun=True, is_last=True)]
+        assert post.elsewhere.recorded().status is Status.SUCCESS
+
+    def test_a_step_that_fails_is_recorded(self, post: Post) -> None:
+        """As one whose process is spoken to."""
+        ended = post.run(post.message("exit 3").encode())
+        assert ended.code == 1
+        assert ended.told[-1].is_last
+        assert post.elsewhere.recorded().attempts[0].exit_code == 3
+
+    @pytest.mark.parametrize(
+        ("source", "said"),
+        [
+            ("nobody-has-this:x", "nobody-has-this"),
+            ("unposted:s3://b/k", "no mailbox at 's3://b/k'"),
+            ("renders:x", "the executor 'renders' starts none"),
+        ],
+    )
+    def test_an_executor_without_mailboxes_is_refused(self, post: Post, source: str, said: str) -> None:
+        """In words, whoever calls it."""
+        ended = post.run(None, source)
+        assert (ended.code, ended.out) == (2, b"")
+        assert said in ended.err
+        assert "bug" not in ended.err
+
+    @pytest.mark.parametrize(
+        "data",
+        [b"", b"abc", (5).to_bytes(8) + b"hello", (2).to_bytes(8) + b"{}", (10**12).to_bytes(8) + b"{}"],
+        ids=["nothing", "too short", "no JSON", "no fields", "cut off"],
+    )
+    def test_what_is_no_message_is_refused(self, post: Post, data: bytes) -> None:
+        """The mailbox is named."""
+        ended = post.run(data)
+        assert (ended.code, ended.out, ended.told) == (2, b"", [])
+        assert f"--job-from=posted:{post.letter} is for processes that magnus starts: " in ended.err
+
+    def test_a_mailbox_that_cannot_be_read_is_a_failure_of_the_service(self, post: Post) -> None:
+        """Nothing was begun."""
+        ended = post.run(None)
+        assert (ended.code, ended.told) == (3, [])
+        assert f"there is no letter {post.letter}" in ended.err
+
+    def test_a_refusal_is_told_as_the_last_word(self, post: Post) -> None:
+        """Its reader need not wait for more."""
+        ended = post.run(post.message("true", version="0.0.1").encode())
+        (told,) = ended.told
+        assert (ended.code, told.has_begun, told.is_last) == (2, False, True)
+        assert "0.0.1" in told.refusal
+
+    def test_a_rehearsal_needs_no_answer(self, post: Post) -> None:
+        """It ends as one that is spoken to."""
+        ended = post.run(post.message(None).encode())
+        assert (ended.code, ended.told) == (0, [Told(has_begun=True, is_last=True)])
+
+
+class TestAnswer:
+    """What is secret goes back through the mailbox: anybody may read a job's stdout."""
+
+    def asking(self, post: Post, **changes: Any) -> bytes:
+        """Return the message of a step that is handed a secret."""
+        (post.folder / "secrets.env").write_text("TOKEN=a-long-secret\n")
+        secrets = {"type": "dotenv", "config": {"location": str(post.folder / "secrets.env")}}
+        (post.folder / "ask.py").write_text(
+            "import magnus\ndef ask():\n    print(magnus.get_secret('TOKEN'))\n"
+        )
+        node = {"type": "task", "command": "ask.ask", "next": "done"}
+        configuration = {**post.elsewhere.blocks, "secrets": secrets}
+        job = ForwardedJob("run", "", "fit", 1, (), node)
+        return post.message(None, configuration=configuration, job=job, **changes).encode()
+
+    def test_secrets_are_left_in_the_mailbox_and_said_nowhere_else(self, post: Post) -> None:
+        """That they are there is told, in the last line."""
+        process = post.start(self.asking(post))
+        assert process.stdout is not None
+        everything = process.stdout.read()
+        assert process.wait(PATIENCE_SECONDS) == 0
+        assert b"a-long-secret" not in everything
+        out, told = LineSorter(MARK).feed(everything)
+        assert out == b"***\n"
+        assert told == [Told(has_begun=True), Told(has_begun=True, has_answer=True, is_last=True)]
+        assert read_told(post.answer.read_bytes()) == Told(has_begun=True, secrets=("a-long-secret",))
+
+    def test_what_the_other_side_knows_is_no_answer(self, post: Post) -> None:
+        """Nothing is left for nothing."""
+        ended = post.run(self.asking(post, secrets=("a-long-secret",)))
+        assert (ended.code, ended.told[-1]) == (0, Told(has_begun=True, is_last=True))
+        assert not post.answer.exists()
+
+    def test_an_answer_that_cannot_be_left_fails_nothing(self, post: Post) -> None:
+        """The step has done its work; the secret is said nowhere else for it."""
+        (post.folder / "closed").touch()
+        ended = post.run(self.asking(post))
+        assert (ended.code, ended.told[-1]) == (0, Told(has_begun=True, is_last=True))
+        assert "a-long-secret" not in ended.err
+        assert post.elsewhere.recorded().status is Status.SUCCESS
+
+
+class TestTimeLimit:
+    """A job that nobody watches ends itself."""
+
+    def test_an_attempt_that_takes_too_long_is_ended_with_all_that_it_started(self, post: Post) -> None:
+        """As the command `timeout` does; it is told, what was printed is shown, and the run log holds no attempt."""
+        command = "echo said; sleep 300 & echo $! > child; wait"
+        ended = post.run(post.message(command, timeout=1).encode())
+        assert (ended.code, ended.out) == (124, b"said\n")
+        assert ended.told == [Told(has_begun=True), Told(has_begun=True, timed_out=True, is_last=True)]
+        assert_ends(int(post.elsewhere.file("child")))
+        assert post.elsewhere.recorder.get_step_log("fit") is None
+
+    def test_code_in_the_process_itself_is_ended_too(self, post: Post) -> None:
+        """Whatever it catches."""
+        (post.folder / "hang.py").write_text(
+            "import time\ndef hang():\n    while True:\n        try:\n            time.sleep(300)\n"
+            "        except BaseException:\n            pass\n"
+        )
+        node = {"type": "task", "command": "hang.hang", "next": "done"}
+        message = post.message(None, job=ForwardedJob("run", "", "fit", 1, (), {**node, "timeout": 1}))
+        ended = post.run(message.encode())
+        assert (ended.code, ended.told[-1].timed_out) == (124, True)
+        assert post.elsewhere.recorder.get_step_log("fit") is None
+
+    def test_an_attempt_within_its_time_ends_as_it_does(self, post: Post) -> None:
+        """It does not wait for the end of the time."""
+        ended = post.run(post.message("true", timeout=300).encode())
+        assert (ended.code, ended.told[-1]) == (0, Told(has_begun=True, is_last=True))
+
+    def test_a_step_that_is_watched_leaves_its_time_to_who_watches(self, elsewhere: Elsewhere) -> None:
+        """They count it, and tell it from other ends."""
+        message = elsewhere.message("sleep 1.3")
+        assert message.job is not None
+        node = {**message.job.node, "timeout": 1}
+        ended = elsewhere.run(message._replace(job=message.job._replace(node=node)))
+        assert (ended.code, ended.told[-1].timed_out) == (0, False)
+
+
+def test_a_step_that_nobody_watches_does_not_record_that_it_was_asked_to_end(post: Post) -> None:
+    """Its host may be taken away, and the attempt begin anew elsewhere; nothing is left of what it started."""
+    process = post.start(post.message("sleep 300 & echo $! > child; wait").encode())
+    child = int(post.elsewhere.file("child"))
+    process.send_signal(signal.SIGTERM)
+    ended = post.elsewhere.ended(process)
+    assert ended.code == 1
+    assert ended.told[-1].is_last
+    assert post.elsewhere.recorder.get_step_log("fit") is None
+    assert_ends(child)
     assert "Traceback" not in ended.err

@@ -38,9 +38,15 @@ def summary(job: Job) -> dict[str, Any]:
     """Return the job as `ListJobs` lists it."""
     last = job.attempts[-1] if job.has_ended and job.attempts else None
     container = _without_none({"exitCode": last.exit_code, "reason": last.reason}) if last else {}
+    common = _common(job)
+    if common["arrayProperties"] is not None:
+        # Newer descriptions of the service have a summary here too; nobody needs it, and older ones do not know it.
+        common["arrayProperties"] = {
+            name: value for name, value in common["arrayProperties"].items() if name != "statusSummary"
+        }
     return _without_none(
         {
-            **_common(job),
+            **common,
             "jobDefinition": job.definition["jobDefinitionArn"],
             "container": container or None,
         }

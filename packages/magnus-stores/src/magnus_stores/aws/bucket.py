@@ -13,16 +13,14 @@ from magnus_stores.aws.failures import code_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from io import RawIOBase
 
-    from _typeshed import SupportsRead, SupportsWrite
+    from _typeshed import SupportsRead
     from mypy_boto3_s3 import S3Client
     from s3transfer.manager import TransferManager
 
     from magnus.errors import ServiceError
     from magnus_stores.aws.options import S3Options
-
-BLOCK_BYTES = 8 << 20
-"""How much of a large object is moved at once; more for one that would take over 10,000 blocks, which S3 does not."""
 
 _DELETED_AT_ONCE = 1000
 _CONFLICTS = 10
@@ -190,8 +188,8 @@ class Bucket:
                 cast("Any", source), self._options.bucket, self._base + key, subscribers=[known_size(size)]
             ).result()
 
-    def download(self, manager: TransferManager, key: str, target: SupportsWrite[bytes]) -> bool:
-        """Write a large object to *target*, in order, from one thread; False if there is none."""
+    def download(self, manager: TransferManager, key: str, target: RawIOBase) -> bool:
+        """Write a large object to *target*, block by block in any order, from one thread; False if there is none."""
         with self._talking("read", key) as s3:
             try:
                 manager.download(self._options.bucket, self._base + key, cast("Any", target)).result()
@@ -201,15 +199,19 @@ class Bucket:
                 raise
         return True
 
-    @contextmanager
-    def transfers(self) -> Iterator[TransferManager]:
-        """Lend what moves large objects."""
-        from magnus_stores.aws.client import transfers
+    def uploads(self) -> TransferManager:
+        """Return what `upload` needs, for a `with` statement."""
+        from magnus_stores.aws.client import uploads
 
         with self._talking("reach", "") as s3:
-            manager = transfers(s3, BLOCK_BYTES)
-        with manager:
-            yield manager
+            return uploads(s3)
+
+    def downloads(self) -> TransferManager:
+        """Return what `download` needs, for a `with` statement."""
+        from magnus_stores.aws.client import downloads
+
+        with self._talking("reach", "") as s3:
+            return downloads(s3)
 
     def abort_uploads(self, folder: str, older_than: timedelta) -> None:
         """Have S3 forget the blocks of uploads that were begun long ago and never ended."""

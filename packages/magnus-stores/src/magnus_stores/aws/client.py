@@ -15,6 +15,7 @@ import boto3.session
 from boto3.exceptions import Boto3Error
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from s3transfer.exceptions import CancelledError
 from s3transfer.manager import TransferConfig, TransferManager
 from s3transfer.subscribers import BaseSubscriber
 
@@ -32,8 +33,17 @@ _ATTEMPTS = 5
 _CONNECT_SECONDS = 10
 _READ_SECONDS = 60
 _TRANSFER_WORKERS = 10
-_BLOCKS_HELD = 4
-"""Blocks of a transfer that wait in memory; those that are being read or written come on top."""
+_FETCHED_BLOCK_BYTES = 8 << 20
+_PIECE_BYTES = 64 << 10
+_PIECES_WAITING = 16
+"""How much of what arrives is written at once, and how many such pieces wait for that. Four times the one was measured to
+take 34 MiB more memory, four times the other 30 MiB."""
+
+_SENT_BLOCK_BYTES = 5 << 20
+"""The least that S3 takes; more for a content of over 10,000 blocks, of which it takes no more."""
+
+_BLOCKS_HELD = 3
+"""Blocks that wait in memory to be sent; the one that is being read comes on top. What arrives is written at once."""
 
 _ACTIONS = {
     "AbortMultipartUpload": "s3:AbortMultipartUpload",
@@ -76,25 +86,38 @@ def connect(service: str, region: str | None, endpoint_url: str | None) -> Any:
         return make(service, region_name=region, endpoint_url=endpoint_url, config=_config())
 
 
-def transfers(client: S3Client, block_bytes: int) -> TransferManager:
-    """Return what moves large contents in blocks, several at once, of which few are in memory."""
-    return TransferManager(
-        client,
-        TransferConfig(
-            multipart_threshold=block_bytes,
-            multipart_chunksize=block_bytes,
-            max_request_concurrency=_TRANSFER_WORKERS,
-            max_submission_concurrency=1,
-            max_io_queue_size=16,
-            max_in_memory_upload_chunks=_BLOCKS_HELD,
-            max_in_memory_download_chunks=_BLOCKS_HELD,
-        ),
+def uploads(client: S3Client) -> TransferManager:
+    """Return what sends large contents in blocks, several at once, of which few are in memory."""
+    return _Transfers(client, _transfer_config(_SENT_BLOCK_BYTES))
+
+
+def downloads(client: S3Client) -> TransferManager:
+    """Return what fetches large contents in blocks, several at once, that are written as they arrive."""
+    return _Transfers(client, _transfer_config(_FETCHED_BLOCK_BYTES))
+
+
+def _transfer_config(block_bytes: int) -> TransferConfig:
+    return TransferConfig(
+        multipart_threshold=block_bytes,
+        multipart_chunksize=block_bytes,
+        max_request_concurrency=_TRANSFER_WORKERS,
+        max_submission_concurrency=1,
+        max_io_queue_size=_PIECES_WAITING,
+        io_chunksize=_PIECE_BYTES,
+        max_in_memory_upload_chunks=_BLOCKS_HELD,
     )
 
 
 def known_size(size: int) -> BaseSubscriber:
     """Return what tells a transfer that it is one of *size* bytes, so that it need not find out."""
     return _KnownSize(size)
+
+
+class _Transfers(TransferManager):
+    def shutdown(self, cancel: bool = False, cancel_msg: str = "") -> None:  # noqa: FBT001, FBT002 - as the base has it
+        """Do what the base says: it takes its own arguments for others, and fails while something is being moved."""
+        reason = CancelledError(cancel_msg or "not wanted any more") if cancel else None
+        self.__exit__(type(reason) if reason else None, reason, None)
 
 
 class _KnownSize(BaseSubscriber):

@@ -34,7 +34,7 @@ def copy_descriptor(source: int, target: int) -> tuple[str, int]:
     size = _copy_block_in_kernel(source, target)
     if not size:
         return _hash_blocks(source, lambda block: write_all(target, block))
-    digest = _FollowingDigest(target)
+    digest = FollowingDigest(target)
     try:
         while size:
             digest.follow(size)
@@ -95,7 +95,7 @@ def _copy_block_in_kernel(source: int, target: int) -> int:
         raise
 
 
-class _FollowingDigest:
+class FollowingDigest:
     """Hashes in a thread of its own what is being written to a file, close behind the writer.
 
     It reads from the copy and not from the source, which someone may be changing: the hash is that of what was stored.
@@ -112,8 +112,9 @@ class _FollowingDigest:
         self._thread.start()
 
     def follow(self, size: int) -> None:
-        """Another *size* bytes, which is not 0, have been written."""
-        self._written.put(size)
+        """Another *size* bytes have been written."""
+        for start in range(0, size, BLOCK_BYTES):
+            self._written.put(min(size - start, BLOCK_BYTES))
 
     def finish(self) -> None:
         """Wait until all has been hashed."""

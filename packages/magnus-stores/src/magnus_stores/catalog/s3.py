@@ -106,7 +106,7 @@ class S3Catalog(Catalog):
         if not names:
             return []
         contents: dict[str, Content] = {}
-        with ExitStack() as until_listed, self._bucket.transfers() as transfers:
+        with ExitStack() as until_listed, self._bucket.uploads() as transfers:
             pending = list(dict.fromkeys(names))
             for _ in range(_ROUNDS):
                 with reported(_NAME, "store files of", str(folder)):
@@ -137,7 +137,7 @@ class S3Catalog(Catalog):
             wanted.setdefault(Content(entry.data_hash, entry.size), []).append(place)
         if not wanted:
             return
-        with self._bucket.transfers() as transfers:
+        with self._bucket.downloads() as transfers:
 
             def bring(item: tuple[Content, list[_Place]]) -> None:
                 self._bring(run_id, item[0], item[1], transfers)

@@ -16,6 +16,7 @@ from magnus_stores.catalog.files import (
     read_whole,
     write_beside,
 )
+from magnus_stores.catalog.hashed_file import HashedFile
 from magnus_stores.catalog.object_store import CorruptContentError
 
 if TYPE_CHECKING:
@@ -94,11 +95,11 @@ class S3Contents:
             return
 
         def fetch(descriptor: int) -> None:
-            checked = _HashedTarget(descriptor)
-            if not self._bucket.download(transfers, key, checked):
-                raise MissingContentError
-            if checked.data_hash != content.data_hash:
-                raise CorruptContentError
+            with HashedFile(descriptor) as file:
+                if not self._bucket.download(transfers, key, file):
+                    raise MissingContentError
+                if file.finish() != content.data_hash:
+                    raise CorruptContentError
 
         write_beside(target, temporary, fetch)
 
@@ -160,23 +161,6 @@ class _CheckedSource:
         if self._left < 0 or is_short or is_different:
             raise ChangedFileError
         return data
-
-
-class _HashedTarget:
-    """A file that is written from its beginning to its end, and hashed on the way."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self._digest = hashlib.sha256()
-
-    @property
-    def data_hash(self) -> str:
-        return self._digest.hexdigest()
-
-    def write(self, data: bytes, /) -> int:
-        self._digest.update(data)
-        write_all(self._descriptor, data)
-        return len(data)
 
 
 def _holds(path: str, content: Content) -> bool:
