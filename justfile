@@ -1,6 +1,6 @@
 # What a person types while working on magnus; `just` alone lists it. CI and pre-commit call the same recipes.
 
-packages := "magnus-core magnus-executor-awsbatch magnus-executor-container magnus-executor-local magnus-stores"
+packages := "magnus-core magnus-executor-argo magnus-executor-awsbatch magnus-executor-container magnus-executor-kubeflow magnus-executor-local magnus-executor-stepfunctions magnus-stores"
 
 [private]
 default:

@@ -53,3 +53,8 @@ def magnus_integrations() -> list[IntegrationSpec]:  # type: ignore[empty-body]
 @hookspec
 def magnus_image_builders() -> list[AdapterSpec]:  # type: ignore[empty-body]
     """Offer what builds container images: classes of `magnus.ports.image_builder`."""
+
+
+@hookspec
+def magnus_emulators() -> list[AdapterSpec]:  # type: ignore[empty-body]
+    """Offer what runs the files of an executor that renders, under its name: classes of `magnus.ports.emulator`."""

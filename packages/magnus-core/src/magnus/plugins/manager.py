@@ -28,6 +28,7 @@ HOOKS = {
     "node type": "magnus_node_types",
     "task type": "magnus_task_types",
     "image builder": "magnus_image_builders",
+    "emulator": "magnus_emulators",
 }
 """The hook for each port, by the name people know the port by."""
 
@@ -41,10 +42,12 @@ _PORTS = {
     "task type": "magnus.ports.task_type:TaskType",
     "integration": "magnus.ports.integration:Integration",
     "image builder": "magnus.ports.image_builder:ImageBuilder",
+    "emulator": "magnus.ports.emulator:Emulator",
 }
 
 WHERE_TO_FIND = {
     ("executor", "local"): "magnus-executor-local",
+    ("executor", "demo-renderer"): "magnus-executor-local",
     ("executor", "mocked"): "magnus-executor-local",
     ("executor", "local-container"): "magnus-executor-container",
     ("executor", "local-aws-batch"): "magnus-executor-awsbatch",

@@ -411,6 +411,36 @@ class OrchestrationExecutor(Executor):
     default_output: ClassVar[str]
     """The file that is written where the user names none."""
 
+    @classmethod
+    def judge_graph(
+        cls,
+        options: Any,
+        graph: Graph,
+        options_of: Callable[[Node], Any],
+        needs: Callable[[], Sequence[ComputeNeeds]],
+    ) -> list[Objection]:
+        """Refuse a `max_time` of a branch: magnus keeps that of the whole run, and nobody that of a branch.
+
+        An executor that has more to say adds it to this.
+        """
+        from magnus.domain.capabilities import Feature
+        from magnus.domain.graph import DEFAULT_MAX_TIME_SECONDS
+        from magnus.domain.verdict import Judgement, Verdict
+
+        places = tuple(
+            ".".join((*path, node.name))
+            for path, node in graph.walk()
+            if any(branch.max_time_seconds != DEFAULT_MAX_TIME_SECONDS for branch in node.branches.values())
+        )
+        if not places:
+            return []
+        verdict = Verdict(
+            Judgement.ERROR,
+            "no process lives as long as a branch, so nobody keeps its time",
+            "limit the outermost graph by `max_time`, and steps by `timeout`",
+        )
+        return [Objection(verdict, "dag", Feature.MAX_TIME, places)]
+
     @abstractmethod
     def render(self, plan: RenderPlan) -> str:
         """Return the orchestrator's own definition of *plan*; equal input gives equal text.
@@ -426,3 +456,17 @@ class OrchestrationExecutor(Executor):
         Raises:
             ConfigurationError: The target cannot express something; names node, feature and target.
         """
+
+    def put_items(self, place: str, text: str) -> None:
+        """Put what a map iterates on where the target finds it; called inside the compute, by `fan --items-to PLACE`.
+
+        Args:
+            place: A URL that `render` wrote; a path never gets here.
+            text: A JSON list with one string for each item: what `--map-variable` takes.
+
+        Raises:
+            ConfigurationError: This executor knows no such place, or the target takes no list of that size.
+            ServiceError: It cannot be reached.
+        """
+        message = f"this executor cannot put items to '{place}'"
+        raise ConfigurationError(message)
