@@ -27,6 +27,7 @@ class _Entry(NamedTuple):
 
 COMMANDS = {
     "execute": _Entry("execute", "Run a pipeline, or render it for an orchestrator."),
+    "emulate": _Entry("emulate", "Run a rendered pipeline on this machine, as its orchestrator would."),
     "execute-step": _Entry("execute_step", "Run one step of the outermost graph; the others count as done."),
     "execute-notebook": _Entry("execute_notebook", "Run one notebook as a run of its own."),
     "execute-function": _Entry("execute_function", "Run one function as a run of its own."),

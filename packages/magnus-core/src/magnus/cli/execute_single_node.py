@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from magnus.cli.inside import Definition, GivenRunId, MapVariable, StepName
+from magnus.cli.inside import Definition, GivenRunId, InOrder, MapVariable, StepName
 from magnus.cli.options import ConfigFile, Level, LogLevel, ParametersFile, Tag
 
 ANOTHER_ATTEMPT = os.EX_TEMPFAIL
@@ -32,6 +32,7 @@ def execute_single_node(
             help="For the last fail node: the run was ended from outside; close it, with this reason.",
         ),
     ] = "",
+    in_order: InOrder = False,
     job_from_stdin: Annotated[
         bool, typer.Option("--job-from-stdin", hidden=True, help="For processes that magnus starts itself.")
     ] = False,
@@ -44,7 +45,8 @@ def execute_single_node(
 
     Exits with 75 if the attempt failed and `retry` allows another, which the same command runs; with 1 if the step has failed
     for good, and at the fail node that closes the whole run. A step that has ended is not run again: the exit code tells
-    how it had ended.
+    how it had ended. With --in-order a step that has failed for good, or was not reached, exits with 0: what is called next
+    finds out from the run log.
     """
     from magnus.domain.run_log import Status
 
@@ -61,7 +63,7 @@ def execute_single_node(
     from magnus.usecases.single_node import execute_single_node as work
 
     items = read_map_variable(map_variable)
-    part = Part(run_id, step_name, file, config_file, parameters_file, items, tag, stopped_because)
+    part = Part(run_id, step_name, file, config_file, parameters_file, items, tag, stopped_because, in_order)
     status = take_part(work, part, log_level)
     if status is not Status.SUCCESS:
         raise typer.Exit(1 if status is Status.FAIL else ANOTHER_ATTEMPT)

@@ -28,6 +28,13 @@ MapVariable = Annotated[
     str | None,
     typer.Option("--map-variable", help="The items of the maps around it: a JSON object, outermost first."),
 ]
+InOrder = Annotated[
+    bool,
+    typer.Option(
+        "--in-order",
+        help="Called for every node of a graph in turn: do nothing if it was not reached, and exit with 0 after a failure too.",
+    ),
+]
 
 
 def take_part(

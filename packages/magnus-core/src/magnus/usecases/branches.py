@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from magnus.domain.names import branch_name, step_name
@@ -13,17 +15,13 @@ from magnus.engine.interrupt import StopRun
 from magnus.engine.scope import Scope
 from magnus.engine.traversal import Traversal, next_node_name
 from magnus.errors import ConfigurationError, ExecutionError
-from magnus.ports.executor import InteractiveExecutor
+from magnus.ports.executor import InteractiveExecutor, OrchestrationExecutor
 from magnus.ports.node_type import Role
 from magnus.usecases.closing import check_run_is_open, stopped
 from magnus.usecases.inside_run import inside_run
 from magnus.usecases.node_address import find_branch, find_node
-from magnus.usecases.single_node import (
-    begin_step,
-    check_branch_is_open,
-    end_step,
-    read_branch,
-)
+from magnus.usecases.reached import is_reached, read_branch
+from magnus.usecases.single_node import begin_step, check_branch_is_open, end_step, tell_in_order
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -53,35 +51,73 @@ class FannedOut(NamedTuple):
     map_variables: list[dict[str, Any]]
 
 
-def fan_out(part: Part, environ: Mapping[str, str], terminal: Terminal, reporter: Reporter) -> FannedOut:
+def fan_out(
+    part: Part, environ: Mapping[str, str], terminal: Terminal, reporter: Reporter, items_to: str = ""
+) -> FannedOut:
     """Open the branches of a composite step; asked again, it opens those that are not open yet.
+
+    Args:
+        part: The step.
+        environ: Holds variables and parameters.
+        terminal: The real stdout and stderr.
+        reporter: Who watches.
+        items_to: Where the items are put for an orchestrator, as JSON strings in a JSON list: a path, or a URL that the
+            executor knows; empty for nowhere. The list is empty if there are no branches to walk.
 
     Raises:
         MagnusError: Something in the input is wrong, or a service failed.
     """
     with inside_run(part, environ, terminal, reporter, partial(_find, part)) as inside:
-        address, scope = _composite(inside, part)
-        context = inside.run.context
-        step = context.recorder.get_step_log(address.name)
-        if step is None:
-            check_run_is_open(inside)
-            step = begin_step(context, address)
-            context.recorder.add_step_log(step)
-        try:
-            branches = context.types.node_type(address.node.type).fan_out(address.node, scope.values)
-        except ExecutionError as error:
-            step.message = str(error)
-            return FannedOut(end_step(context, step, Status.FAIL), [], [])
-        for name, _, item in branches:
-            internal_name = branch_name(address.name, name)
-            if read_branch(context, internal_name) is None:
-                open_branch(context.recorder, internal_name, scope, item)
-        around = dict(address.branch.map_variable)
-        return FannedOut(
-            Status.SUCCESS,
-            [name if item is None else item[1] for name, _, item in branches],
-            [around | dict([item]) for _, _, item in branches if item is not None],
-        )
+        fanned = _open_branches(inside, part)
+        if items_to:
+            items = [json.dumps(each) for each in fanned.map_variables]
+            _put_items(inside.run.context, items_to, json.dumps(items))
+        return fanned
+
+
+def _open_branches(inside: InsideRun, part: Part) -> FannedOut:
+    address = _composite_node(inside, part)
+    context = inside.run.context
+    if part.in_order and not is_reached(context, address):
+        return FannedOut(Status.SUCCESS, [], [])
+    scope = _scope(context, address)
+    step = context.recorder.get_step_log(address.name)
+    if step is None:
+        check_run_is_open(inside)
+        step = begin_step(context, address)
+        context.recorder.add_step_log(step)
+    try:
+        branches = context.types.node_type(address.node.type).fan_out(address.node, scope.values)
+    except ExecutionError as error:
+        step.message = str(error)
+        status = end_step(context, step, Status.FAIL)
+        return FannedOut(tell_in_order(inside, address, status) if part.in_order else status, [], [])
+    for name, _, item in branches:
+        internal_name = branch_name(address.name, name)
+        if read_branch(context, internal_name) is None:
+            open_branch(context.recorder, internal_name, scope, item)
+    around = dict(address.branch.map_variable)
+    return FannedOut(
+        Status.SUCCESS,
+        [name if item is None else item[1] for name, _, item in branches],
+        [around | dict([item]) for _, _, item in branches if item is not None],
+    )
+
+
+def _put_items(context: RunContext, place: str, text: str) -> None:
+    if "://" in place:
+        if not isinstance(context.executor, OrchestrationExecutor):
+            raise ConfigurationError(
+                f"--items-to {place}: the configured executor renders nothing, and knows no such place"
+            )
+        context.executor.put_items(place, text)
+        return
+    path = Path(place)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"--items-to {place}: {error.strerror}") from error
 
 
 def fan_in(part: Part, environ: Mapping[str, str], terminal: Terminal, reporter: Reporter) -> Status:
@@ -91,32 +127,41 @@ def fan_in(part: Part, environ: Mapping[str, str], terminal: Terminal, reporter:
         MagnusError: Something in the input is wrong, or a service failed.
     """
     with inside_run(part, environ, terminal, reporter, partial(_find, part)) as inside:
-        address, scope = _composite(inside, part)
+        address = _composite_node(inside, part)
         context = inside.run.context
         step = context.recorder.get_step_log(address.name)
-        if step is None:
-            raise ConfigurationError(
-                f"the branches of '{address.name}' were not opened; `magnus fan --mode out` does"
-            )
-        if step.status.has_ended:
-            return step.status
-        node_type = context.types.node_type(address.node.type)
-        branches = node_type.fan_out(address.node, scope.values)
-        failed = _failed(context, address, [name for name, _, _ in branches])
-        if failed:
-            step.message = failure_of(failed)
-            return end_step(context, step, Status.FAIL)
-        outputs = [
-            (name, _walked(context, branch_name(address.name, name), graph).outputs)
-            for name, graph, _ in branches
-        ]
-        merged, notes = node_type.fan_in(address.node, outputs)
-        for note in notes:
-            reporter.warning(f"step '{step.internal_name}': {note}")
-        step.message = "; ".join(notes)
-        record_join(context.recorder, step, address.branch.name, scope, merged)
-        reporter.step_ended(step)
-        return Status.SUCCESS
+        if step is None and part.in_order:
+            return Status.SUCCESS
+        status = _join(inside, address, step)
+        return tell_in_order(inside, address, status) if part.in_order else status
+
+
+def _join(inside: InsideRun, address: Address, step: StepLog | None) -> Status:
+    context, reporter = inside.run.context, inside.run.context.reporter
+    scope = _scope(context, address)
+    if step is None:
+        raise ConfigurationError(
+            f"the branches of '{address.name}' were not opened; `magnus fan --mode out` does"
+        )
+    if step.status.has_ended:
+        return step.status
+    node_type = context.types.node_type(address.node.type)
+    branches = node_type.fan_out(address.node, scope.values)
+    failed = _failed(context, address, [name for name, _, _ in branches])
+    if failed:
+        step.message = failure_of(failed)
+        return end_step(context, step, Status.FAIL)
+    outputs = [
+        (name, _walked(context, branch_name(address.name, name), graph).outputs)
+        for name, graph, _ in branches
+    ]
+    merged, notes = node_type.fan_in(address.node, outputs)
+    for note in notes:
+        reporter.warning(f"step '{step.internal_name}': {note}")
+    step.message = "; ".join(notes)
+    record_join(context.recorder, step, address.branch.name, scope, merged)
+    reporter.step_ended(step)
+    return Status.SUCCESS
 
 
 def execute_single_branch(
@@ -162,18 +207,22 @@ def _find(part: Part, graph: Graph) -> Address:
     return find_node(graph, part.name, part.map_variable)
 
 
-def _composite(inside: InsideRun, part: Part) -> tuple[Address, Scope]:
-    """Return the composite node of *part*, and the parameters that it stands in."""
+def _composite_node(inside: InsideRun, part: Part) -> Address:
     address = _find(part, inside.graph)
     context = inside.run.context
     if context.types.node_type(address.node.type).role is not Role.COMPOSITE:
         raise ConfigurationError(
             f"the step '{address.name}' is of type '{address.node.type}' and has no branches"
         )
+    return address
+
+
+def _scope(context: RunContext, address: Address) -> Scope:
+    """Return the parameters that a node stands in."""
     check_branch_is_open(context, address.branch)
     values = context.recorder.get_parameters(address.branch.name)
     context.recorder.adopt(values.values())
-    return address, Scope(values)
+    return Scope(values)
 
 
 def _failed(context: RunContext, address: Address, names: Sequence[str]) -> list[str]:

@@ -50,18 +50,18 @@ def close_run(context: RunContext, head: RunLog, outcome: Status, values: Values
 def stop_run(inside: InsideRun, reason: str) -> Status:
     """Record everything that is open, and then the run itself, as failed for *reason*; nothing may be running any more.
 
-    One that has failed already stays as it is.
+    One that has ended already stays as it is: some orchestrators call this after every run.
 
-    Raises:
-        ConfigurationError: The run has succeeded.
+    Returns:
+        How the run has ended.
     """
     context = inside.run.context
     inside = inside._replace(head=context.recorder.get_run_log())
-    if inside.head.status is not Status.FAIL:
-        check_run_is_open(inside)
-        record_left_open(context, reason)
-        inside.head.message = reason
-        close_run(context, inside.head, Status.FAIL, last_values(context))
+    if inside.head.status.has_ended:
+        return inside.head.status
+    record_left_open(context, reason)
+    inside.head.message = reason
+    close_run(context, inside.head, Status.FAIL, last_values(context))
     return Status.FAIL
 
 

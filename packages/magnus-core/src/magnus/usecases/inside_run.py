@@ -45,6 +45,8 @@ class Part(NamedTuple):
         map_variable: The items of the maps around the node, outermost first; None to take them from *name*.
         tag: The user's mark, if the run does not exist yet.
         stopped_because: Why the run was ended from outside, for the fail node that closes it then; empty if it was not.
+        in_order: Whether the caller asks for every node of a graph in turn, reached or not, and wants to be told of a failure
+            only by the fail node of the outermost graph.
         dag: A `dag` block to begin the run with where there is no file; in a run that exists the run log's counts.
     """
 
@@ -56,6 +58,7 @@ class Part(NamedTuple):
     map_variable: Mapping[str, Any] | None = None
     tag: str = ""
     stopped_because: str = ""
+    in_order: bool = False
     dag: Mapping[str, Any] | None = None
 
 

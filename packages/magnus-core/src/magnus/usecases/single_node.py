@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from magnus.domain.jobs import Job, JobEnd
 from magnus.domain.names import ROOT_BRANCH, parent
-from magnus.domain.records import RecordKind
 from magnus.domain.run_log import BranchLog, Status, StepLog
 from magnus.engine.attempts import Begun, pause_seconds, record_lost, record_stopped
 from magnus.engine.interrupt import StopRun
@@ -18,6 +17,7 @@ from magnus.ports.node_type import Role
 from magnus.usecases.closing import check_run_is_open, close_run, last_values, stop_run, stopped
 from magnus.usecases.inside_run import inside_run
 from magnus.usecases.node_address import find_node
+from magnus.usecases.reached import is_reached, read_branch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,7 +42,8 @@ def execute_single_node(
 
     Returns:
         SUCCESS; FAIL if the step has failed for good, or the node is the one that closes the whole run as failed; PROCESSING
-        if the attempt failed and another may follow.
+        if the attempt failed and another may follow. Of those who ask for all nodes in order, SUCCESS also for a step that has
+        failed for good, and for one that was not reached.
 
     Raises:
         MagnusError: Something in the input is wrong, a service failed, or the attempt was interrupted.
@@ -56,7 +57,11 @@ def execute_single_node(
         if part.stopped_because:
             _check_closes_run(address)
             return stop_run(inside, part.stopped_because)
-        return run_node(inside, address)
+        if not part.in_order:
+            return run_node(inside, address)
+        if not is_reached(inside.run.context, address):
+            return Status.SUCCESS
+        return tell_in_order(inside, address, run_node(inside, address))
 
 
 def run_node(inside: InsideRun, address: Address) -> Status:
@@ -84,6 +89,12 @@ def run_node(inside: InsideRun, address: Address) -> Status:
     return _attempt(inside, address, step)
 
 
+def tell_in_order(inside: InsideRun, address: Address, status: Status) -> Status:
+    """Return what one who asks for all nodes in order is told: what follows a failed step finds that out by itself."""
+    role = inside.run.context.types.node_type(address.node.type).role
+    return Status.SUCCESS if status is Status.FAIL and role is not Role.TERMINAL else status
+
+
 def check_branch_is_open(context: RunContext, branch: Branch) -> None:
     """Refuse a branch that nobody has opened: its parameters are not known.
 
@@ -97,14 +108,6 @@ def check_branch_is_open(context: RunContext, branch: Branch) -> None:
             f"`magnus fan --mode out --step-name '{owner}'` opens the branches of a step"
         )
         raise ConfigurationError(message)
-
-
-def read_branch(context: RunContext, name: str) -> Status | None:
-    """Return how far a branch got; None if it was not opened."""
-    import json
-
-    body = context.services.run_log_store.get(context.run_id, RecordKind.BRANCH, name)
-    return Status(json.loads(body)["status"]) if body else None
 
 
 def begin_step(context: RunContext, address: Address) -> StepLog:

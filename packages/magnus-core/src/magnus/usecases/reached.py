@@ -1,0 +1,42 @@
+"""Finds from the run log how far a graph was walked by others."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from magnus.domain.names import ROOT_BRANCH, step_name
+from magnus.domain.records import RecordKind
+from magnus.domain.run_log import Status
+from magnus.engine.traversal import next_node_name
+
+if TYPE_CHECKING:
+    from magnus.engine.context import RunContext
+    from magnus.usecases.node_address import Address
+
+
+def is_reached(context: RunContext, address: Address) -> bool:
+    """Whether the walk through a graph has come to a node: reads the steps that may lead there, and no others."""
+    name, graph = address.branch.name, address.branch.graph
+    if name != ROOT_BRANCH and read_branch(context, name) is None:
+        return False
+    if address.node.name == graph.start_at:
+        return True
+    leading = {
+        step_name(name, node.name): [
+            status
+            for status in (Status.SUCCESS, Status.FAIL)
+            if next_node_name(node, graph, status) == address.node.name
+        ]
+        for node in graph.nodes.values()
+        if not node.is_terminal
+    }
+    wanted = {internal_name: statuses for internal_name, statuses in leading.items() if statuses}
+    found = context.services.run_log_store.get_many(context.run_id, RecordKind.STEP, list(wanted))
+    return any(Status(json.loads(body)["status"]) in wanted[each] for each, body in found.items())
+
+
+def read_branch(context: RunContext, name: str) -> Status | None:
+    """Return how far a branch got; None if it was not opened."""
+    body = context.services.run_log_store.get(context.run_id, RecordKind.BRANCH, name)
+    return Status(json.loads(body)["status"]) if body else None
