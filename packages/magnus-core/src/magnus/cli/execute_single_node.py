@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from magnus.cli.inside import Definition, GivenRunId, InOrder, MapVariable, StepName
-from magnus.cli.options import ConfigFile, Level, LogLevel, ParametersFile, Tag
+from magnus.cli.options import CachedConfig, ConfigFile, Level, LogLevel, ParametersFile, Tag, UseCached
 
 ANOTHER_ATTEMPT = os.EX_TEMPFAIL
 """Exit code 75 of sysexits.h: not now, but try again. It differs from 1, so that nobody waits to try in vain."""
@@ -33,6 +33,8 @@ def execute_single_node(
         ),
     ] = "",
     in_order: InOrder = False,
+    use_cached: UseCached = None,
+    cached_config: CachedConfig = None,
     job_from_stdin: Annotated[
         bool, typer.Option("--job-from-stdin", hidden=True, help="For processes that magnus starts itself.")
     ] = False,
@@ -63,7 +65,19 @@ def execute_single_node(
     from magnus.usecases.single_node import execute_single_node as work
 
     items = read_map_variable(map_variable)
-    part = Part(run_id, step_name, file, config_file, parameters_file, items, tag, stopped_because, in_order)
+    part = Part(
+        run_id,
+        step_name,
+        file,
+        config_file,
+        parameters_file,
+        items,
+        tag,
+        stopped_because,
+        in_order,
+        use_cached,
+        cached_config,
+    )
     status = take_part(work, part, log_level)
     if status is not Status.SUCCESS:
         raise typer.Exit(1 if status is Status.FAIL else ANOTHER_ATTEMPT)

@@ -72,6 +72,9 @@ def run_node(inside: InsideRun, address: Address) -> Status:
     role = context.types.node_type(address.node.type).role
     if role is Role.TERMINAL:
         return _close(inside, address)
+    if step is not None and step.mock:  # the beginning of a re-run has taken it over
+        context.reporter.step_ended(step)
+        return step.status
     if step is not None and step.status.has_ended:
         message = f"the step '{step.internal_name}' has ended with {step.status} before; nothing was run"
         context.reporter.warning(message)
@@ -83,6 +86,7 @@ def run_node(inside: InsideRun, address: Address) -> Status:
             "`magnus execute_single_branch` walks one of them"
         )
         raise ConfigurationError(message)
+    check_is_reached(inside, address)
     step = step or begin_step(context, address)
     if role is Role.PASS:
         return end_step(context, step, Status.SUCCESS)
@@ -93,6 +97,21 @@ def tell_in_order(inside: InsideRun, address: Address, status: Status) -> Status
     """Return what one who asks for all nodes in order is told: what follows a failed step finds that out by itself."""
     role = inside.run.context.types.node_type(address.node.type).role
     return Status.SUCCESS if status is Status.FAIL and role is not Role.TERMINAL else status
+
+
+def check_is_reached(inside: InsideRun, address: Address) -> None:
+    """Refuse what comes too early in a re-run: where a node is passed over that has to run after all, its results are missing.
+
+    Raises:
+        ConfigurationError: The walk has not come to the node.
+    """
+    if inside.head.use_cached and not is_reached(inside.run.context, address):
+        original = inside.head.original_run_id
+        message = (
+            f"run '{inside.head.run_id}' continues '{original}', and has not come to the step '{address.name}': something "
+            f"before it has to run again; render the pipeline again with --use-cached {original}"
+        )
+        raise ConfigurationError(message)
 
 
 def check_branch_is_open(context: RunContext, branch: Branch) -> None:
