@@ -362,7 +362,7 @@ class TestRerun:
         (failed.folder / "ran").unlink()
         done = failed.run_script("two", quick=quick)
         assert done.returncode == 2
-        assert "has not come to the step 'each'" in done.stderr
+        assert "has not come to 'each'" in done.stderr
         assert "render the pipeline again with --use-cached one" in done.stderr
         assert failed.lines("ran") == []
         assert failed.run_log("two")["status"] == "FAIL"

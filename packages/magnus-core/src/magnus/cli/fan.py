@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from magnus.cli.inside import Definition, GivenRunId, InOrder, MapVariable, StepName
+from magnus.cli.inside import Definition, GivenRunId, IfReached, InOrder, MapVariable, StepName
 from magnus.cli.options import CachedConfig, ConfigFile, Level, LogLevel, ParametersFile, Tag, UseCached
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
@@ -47,6 +47,7 @@ def fan(
     in_order: InOrder = False,
     use_cached: UseCached = None,
     cached_config: CachedConfig = None,
+    if_reached: IfReached = False,
     log_level: Level = LogLevel.INFO,
 ) -> None:
     """Open the branches of a composite node, or join them when all have ended.
@@ -67,14 +68,9 @@ def fan(
 
     items = read_map_variable(map_variable)
     part = Part(
-        run_id,
-        step_name,
-        file,
-        config_file,
-        parameters_file,
-        items,
-        tag,
+        *(run_id, step_name, file, config_file, parameters_file, items, tag),
         in_order=in_order,
+        if_reached=if_reached,
         use_cached=use_cached,
         cached_config=cached_config,
     )

@@ -20,14 +20,8 @@ from magnus.ports.node_type import Role
 from magnus.usecases.closing import check_run_is_open, stopped
 from magnus.usecases.inside_run import inside_run
 from magnus.usecases.node_address import find_branch, find_node
-from magnus.usecases.reached import is_reached, read_branch
-from magnus.usecases.single_node import (
-    begin_step,
-    check_branch_is_open,
-    check_is_reached,
-    end_step,
-    tell_in_order,
-)
+from magnus.usecases.reached import check_is_reached, is_reached, read_branch
+from magnus.usecases.single_node import begin_step, check_branch_is_open, end_step, tell_in_order
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -84,13 +78,14 @@ def fan_out(
 def _open_branches(inside: InsideRun, part: Part) -> FannedOut:
     address = _composite_node(inside, part)
     context = inside.run.context
-    if part.in_order and not is_reached(context, address):
+    if not part.in_order:
+        check_is_reached(inside, part, address)
+    elif not is_reached(context, address):
         return FannedOut(Status.SUCCESS, [], [])
     scope = _scope(context, address)
     step = context.recorder.get_step_log(address.name)
     if step is None:
         check_run_is_open(inside)
-        check_is_reached(inside, address)
         step = begin_step(context, address)
         context.recorder.add_step_log(step)
     try:

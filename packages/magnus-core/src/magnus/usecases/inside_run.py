@@ -54,6 +54,8 @@ class Part(NamedTuple):
             only by the fail node of the outermost graph.
         use_cached: The run that this one continues, if it does not exist yet.
         cached_config: The configuration whose stores hold that run, if they are others.
+        if_reached: Whether a node to which nothing leads is refused: the caller may take a step that could not be run for a
+            failed one.
         dag: A `dag` block to begin the run with where there is no file; in a run that exists the run log's counts.
     """
 
@@ -68,6 +70,7 @@ class Part(NamedTuple):
     in_order: bool = False
     use_cached: str | None = None
     cached_config: str | None = None
+    if_reached: bool = False
     dag: Mapping[str, Any] | None = None
 
 

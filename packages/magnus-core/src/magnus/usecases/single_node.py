@@ -17,7 +17,7 @@ from magnus.ports.node_type import Role
 from magnus.usecases.closing import check_run_is_open, close_run, last_values, stop_run, stopped
 from magnus.usecases.inside_run import inside_run
 from magnus.usecases.node_address import find_node
-from magnus.usecases.reached import is_reached, read_branch
+from magnus.usecases.reached import check_is_reached, is_reached, read_branch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,6 +58,7 @@ def execute_single_node(
             _check_closes_run(address)
             return stop_run(inside, part.stopped_because)
         if not part.in_order:
+            check_is_reached(inside, part, address)
             return run_node(inside, address)
         if not is_reached(inside.run.context, address):
             return Status.SUCCESS
@@ -86,7 +87,6 @@ def run_node(inside: InsideRun, address: Address) -> Status:
             "`magnus execute_single_branch` walks one of them"
         )
         raise ConfigurationError(message)
-    check_is_reached(inside, address)
     step = step or begin_step(context, address)
     if role is Role.PASS:
         return end_step(context, step, Status.SUCCESS)
@@ -97,21 +97,6 @@ def tell_in_order(inside: InsideRun, address: Address, status: Status) -> Status
     """Return what one who asks for all nodes in order is told: what follows a failed step finds that out by itself."""
     role = inside.run.context.types.node_type(address.node.type).role
     return Status.SUCCESS if status is Status.FAIL and role is not Role.TERMINAL else status
-
-
-def check_is_reached(inside: InsideRun, address: Address) -> None:
-    """Refuse what comes too early in a re-run: where a node is passed over that has to run after all, its results are missing.
-
-    Raises:
-        ConfigurationError: The walk has not come to the node.
-    """
-    if inside.head.use_cached and not is_reached(inside.run.context, address):
-        original = inside.head.original_run_id
-        message = (
-            f"run '{inside.head.run_id}' continues '{original}', and has not come to the step '{address.name}': something "
-            f"before it has to run again; render the pipeline again with --use-cached {original}"
-        )
-        raise ConfigurationError(message)
 
 
 def check_branch_is_open(context: RunContext, branch: Branch) -> None:
