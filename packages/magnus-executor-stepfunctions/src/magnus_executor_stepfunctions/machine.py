@@ -1,0 +1,225 @@
+"""A plan as a state machine. Pure: the same plan gives the same text.
+
+A task becomes a state of its key, which submits a job; a composite node three or four: `KEY.out`, for maps `KEY.items` where
+the list is read, `KEY` itself, and `KEY.in`. What a failed job means is looked at in `KEY.if-failed` of the node that comes after
+a failure: with exit code 1 the step has failed, with any other it could not be run, and then neither can the run.
+"""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from magnus.domain.role import Role
+from magnus_executor_stepfunctions import maps
+from magnus_executor_stepfunctions.checks import check_machine, check_plan, check_text
+from magnus_executor_stepfunctions.expressions import FAILURE
+from magnus_executor_stepfunctions.jobs import attempt_state, call_state, comment_of
+from magnus_executor_stepfunctions.layout import readable
+from magnus_executor_stepfunctions.limits import LARGEST_DEFINITION
+from magnus_executor_stepfunctions.own_states import own_state
+from magnus_executor_stepfunctions.shape import most_at_once, shape_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from magnus.domain.render_plan import RenderedGraph, RenderedNode, RenderPlan
+    from magnus_executor_stepfunctions.config import StepFunctionsOptions
+    from magnus_executor_stepfunctions.shape import Shape
+
+States = dict[str, dict[str, Any]]
+
+BEGIN, STOP, FAILED, NOT_RUN = "Begin", "Stop", "Failed", "NotRun"
+"""States that stand for no node; keys have no capital letters."""
+
+SECONDS_FOR_QUEUES = 3600
+"""Jobs wait in queues before the first step and after the last, and only the time of the steps is the run's own."""
+
+
+def render_machine(plan: RenderPlan, options: StepFunctionsOptions) -> str:
+    """Return the state machine.
+
+    Raises:
+        ConfigurationError: Step Functions cannot take it.
+    """
+    shape = shape_of(plan)
+    check_plan(plan, shape)
+    rooms = maps.rooms(plan, options)
+    machines: dict[str, dict[str, Any]] = {}
+    for graph in reversed(plan.graphs):
+        machines[graph.key] = _Graph(graph, plan, options, shape, machines, rooms).machine()
+    machine = {
+        "Comment": _header(plan),
+        "TimeoutSeconds": int(plan.max_time_seconds) + 1 + SECONDS_FOR_QUEUES,
+        **machines[plan.root.key],
+    }
+    check_machine(machine)
+    text = readable(machine) + "\n"
+    if len(text.encode()) > LARGEST_DEFINITION:
+        text = json.dumps(machine, separators=(",", ":"), ensure_ascii=False) + "\n"
+    check_text(text, plan)
+    return text
+
+
+def _header(plan: RenderPlan) -> str:
+    original = getattr(plan, "original_run_id", "")
+    parts = [
+        f"The dag of {plan.pipeline_file}, rendered by magnus {plan.magnus_version} (aws-step-functions)",
+        f"dag hash: {plan.dag_hash}",
+        *([f"finished steps are those of run {original}"] if original else []),
+        "the name of the execution is the run's id",
+    ]
+    return " ".join("; ".join(parts).split())
+
+
+class _Graph:
+    """Writes the states of one graph."""
+
+    def __init__(
+        self,
+        graph: RenderedGraph,
+        plan: RenderPlan,
+        options: StepFunctionsOptions,
+        shape: Shape,
+        machines: Mapping[str, dict[str, Any]],
+        rooms: Mapping[str, int],
+    ) -> None:
+        """Take what is known of the whole; *machines* holds the graphs inside this one."""
+        self._graph = graph
+        self._plan = plan
+        self._options = options
+        self._shape = shape
+        self._machines = machines
+        self._rooms = rooms
+        self._is_root = graph is plan.root
+        self._by_key = {node.key: node for node in graph.nodes}
+        self._states: States = {}
+        self._if_failed: dict[str, str] = {}
+
+    def machine(self) -> dict[str, Any]:
+        """Return its first state and all of them."""
+        start = self._entry(self._graph.start_at)
+        if self._is_root:
+            self._states[BEGIN] = {
+                "Type": "Pass",
+                "Parameters": {"run_id.$": "$$.Execution.Name", "place.$": "$$.Execution.Name"},
+                "Next": start,
+            }
+            start = BEGIN
+        for node in self._graph.nodes:
+            if node.role is Role.TERMINAL:
+                self._write_end(node)
+            elif node.role is Role.COMPOSITE:
+                self._write_composite(node)
+            else:
+                self._write_step(node)
+        self._write_failures()
+        return {"StartAt": start, "States": self._states}
+
+    def _entry(self, key: str) -> str:
+        """Return the first state of a node."""
+        node = self._by_key[key]
+        if node.role is Role.COMPOSITE:
+            return f"{key}.out"
+        return f"{key}.own" if own_state(node) else key
+
+    def _moves(self, node: RenderedNode, following: str) -> dict[str, Any]:
+        """Return what comes after a state of *node*: *following*, or after a failure whatever that leads to."""
+        name = f"{node.on_failure}.if-failed"
+        self._if_failed[name] = self._entry(node.on_failure)
+        return {"Catch": _catch(name), "Next": following}
+
+    def _write_step(self, node: RenderedNode) -> None:
+        if own := own_state(node):
+            self._states[f"{node.key}.own"] = own
+        moves = self._moves(node, self._entry(node.next))
+        self._states[node.key] = attempt_state(node, self._options, moves)
+
+    def _write_end(self, node: RenderedNode) -> None:
+        moves: dict[str, Any]
+        if not self._is_root:
+            # Nothing but an end comes out of a branch: what comes out of all branches together is limited.
+            moves = {"OutputPath": None, "End": True}
+        elif node.node.type == "success":
+            moves = {"Catch": _catch(STOP), "End": True}
+        else:
+            moves = {"Catch": _catch(FAILED), "Next": FAILED}
+        self._states[node.key] = call_state(node.command, node.key, node.options, comment_of(node), moves)
+
+    def _write_composite(self, node: RenderedNode) -> None:
+        key = node.key
+        out = node.fan_out
+        if node.node.map is not None:
+            place = maps.items_place(node, self._graph, self._options, self._shape, self._rooms)
+            out = (*out, "--items-to", place.address)
+            between = maps.map_states(node, place, self._machines[next(iter(node.branches.values()))])
+        else:
+            between = self._parallel_states(node)
+        names = [*between, f"{key}.in"]
+        self._states[f"{key}.out"] = call_state(
+            out,
+            f"{key}-out",
+            node.options,
+            comment_of(node, "opens its branches"),
+            self._moves(node, names[0]),
+        )
+        for name, following in pairwise(names):
+            state = between[name]
+            # A branch fails by itself only if it could not be run; inside another branch, that one fails by it.
+            catch = {"Catch": _catch(STOP)} if self._is_root else {}
+            self._states[name] = {**state, **catch, "Next": following}
+        self._states[names[-1]] = call_state(
+            node.fan_in,
+            f"{key}-in",
+            node.options,
+            comment_of(node, "joins its branches"),
+            self._moves(node, self._entry(node.next)),
+        )
+
+    def _parallel_states(self, node: RenderedNode) -> States:
+        branches = [self._machines[key] for key in node.branches.values()]
+        if most_at_once(node) == 1:
+            groups = {f"{node.key}.{number}": [branch] for number, branch in enumerate(branches, start=1)}
+        else:
+            groups = {node.key: branches}
+        return {
+            name: {"Type": "Parallel", "Comment": comment_of(node), "Branches": group, "ResultPath": None}
+            for name, group in groups.items()
+        }
+
+    def _write_failures(self) -> None:
+        last = STOP if self._is_root else f"{self._graph.key}.{NOT_RUN}"
+        for name, following in self._if_failed.items():
+            self._states[name] = _if_failed(following, last)
+        if self._is_root:
+            self._write_last()
+        elif self._if_failed:
+            self._states[last] = {
+                "Type": "Fail",
+                "Error": NOT_RUN,
+                "Cause": "a job ended neither with success nor with a failure of its step",
+            }
+
+    def _write_last(self) -> None:
+        comment = "closes the run after a job that did not do its work"
+        moves = {"Catch": _catch(FAILED), "Next": FAILED}
+        self._states[STOP] = call_state(self._plan.stop, "stop", self._options, comment, moves)
+        self._states[FAILED] = {"Type": "Fail", "Error": FAILED, "Cause": "the run log says why"}
+
+
+def _catch(following: str) -> list[dict[str, Any]]:
+    return [{"ErrorEquals": ["States.ALL"], "ResultPath": FAILURE, "Next": following}]
+
+
+def _if_failed(following: str, otherwise: str) -> dict[str, Any]:
+    """Return what looks at the exit code, in the text by which Batch describes the job."""
+    cause = f"{FAILURE}.Cause"
+    texts = [f'*"ExitCode":{space}1{end}*' for space in ("", " ") for end in (",", "}")]
+    has_code_1 = {"Or": [{"Variable": cause, "StringMatches": text} for text in texts]}
+    return {
+        "Type": "Choice",
+        "Comment": "with exit code 1 the step has failed; with any other it could not be run",
+        "Choices": [{"And": [{"Variable": cause, "IsPresent": True}, has_code_1], "Next": following}],
+        "Default": otherwise,
+    }
