@@ -1,8 +1,8 @@
 """A plan as a state machine. Pure: the same plan gives the same text.
 
-A task becomes a state of its key, which submits a job; a composite node three or four: `KEY.out`, for maps `KEY.items` where
-the list is read, `KEY` itself, and `KEY.in`. What a failed job means is looked at in `KEY.if-failed` of the node that comes after
-a failure: with exit code 1 the step has failed, with any other it could not be run, and then neither can the run.
+A task becomes a state of its key, which submits a job; a composite node three or four: `KEY.out`, for maps `KEY.items`, where
+the list is read, `KEY` itself, and `KEY.in`. What a failed job means is looked at in `KEY.if-failed` of the node that comes
+after a failure: with exit code 1 the step has failed, with any other it could not be run, and then neither can the run.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def render_machine(plan: RenderPlan, options: StepFunctionsOptions) -> str:
 
 
 def _header(plan: RenderPlan) -> str:
-    original = getattr(plan, "original_run_id", "")
+    original = plan.original_run_id
     parts = [
         f"The dag of {plan.pipeline_file}, rendered by magnus {plan.magnus_version} (aws-step-functions)",
         f"dag hash: {plan.dag_hash}",
@@ -108,18 +108,23 @@ class _Graph:
             }
             start = BEGIN
         for node in self._graph.nodes:
-            if node.role is Role.TERMINAL:
+            if node.is_finished:
+                self._write_finished(node)
+            elif node.role is Role.TERMINAL:
                 self._write_end(node)
             elif node.role is Role.COMPOSITE:
                 self._write_composite(node)
             else:
                 self._write_step(node)
         self._write_failures()
-        return {"StartAt": start, "States": self._states}
+        reached = _reached(start, self._states)
+        return {"StartAt": start, "States": {name: self._states[name] for name in self._states if name in reached}}
 
     def _entry(self, key: str) -> str:
         """Return the first state of a node."""
         node = self._by_key[key]
+        if node.is_finished:
+            return key
         if node.role is Role.COMPOSITE:
             return f"{key}.out"
         return f"{key}.own" if own_state(node) else key
@@ -129,6 +134,10 @@ class _Graph:
         name = f"{node.on_failure}.if-failed"
         self._if_failed[name] = self._entry(node.on_failure)
         return {"Catch": _catch(name), "Next": following}
+
+    def _write_finished(self, node: RenderedNode) -> None:
+        comment = comment_of(node, f"had ended in run {self._plan.original_run_id}")
+        self._states[node.key] = {"Type": "Pass", "Comment": comment, "Next": self._entry(node.next)}
 
     def _write_step(self, node: RenderedNode) -> None:
         if own := own_state(node):
@@ -206,6 +215,21 @@ class _Graph:
         moves = {"Catch": _catch(FAILED), "Next": FAILED}
         self._states[STOP] = call_state(self._plan.stop, "stop", self._options, comment, moves)
         self._states[FAILED] = {"Type": "Fail", "Error": FAILED, "Cause": "the run log says why"}
+
+
+def _reached(start: str, states: States) -> set[str]:
+    """Return the states that something leads to: behind finished nodes, nothing comes from their failure."""
+    reached: set[str] = set()
+    waiting = [start]
+    while waiting:
+        name = waiting.pop()
+        if name not in reached:
+            reached.add(name)
+            state = states[name]
+            rules = [*state.get("Catch", ()), *state.get("Choices", ()), state]
+            waiting += [rule["Next"] for rule in rules if "Next" in rule]
+            waiting += [state["Default"]] if "Default" in state else []
+    return reached
 
 
 def _catch(following: str) -> list[dict[str, Any]]:
