@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from magnus.errors import ConfigurationError
 from magnus_executor_stepfunctions.limits import (
     LARGEST_DEFINITION,
+    LARGEST_OVERRIDES,
     LONGEST_EXECUTION_SECONDS,
     LONGEST_STATE_NAME,
     MOST_EVENTS,
@@ -73,16 +74,16 @@ def _check_events(first: RenderedGraph, plan: RenderPlan, shape: Shape) -> None:
     )
 
 
-def check_overrides(size: int, node: RenderedNode, graph: RenderedGraph, most: int) -> None:
+def check_overrides(size: int, node: RenderedNode, graph: RenderedGraph) -> None:
     """Refuse a job that is given too much besides its definition.
 
     Raises:
         ConfigurationError: Names node, limit and target.
     """
-    if size > most:
+    if size > LARGEST_OVERRIDES:
         raise refusal(
             f"{_named(node, graph)}: what its job is given besides its definition needs {size} characters, and AWS Batch "
-            f"takes {most}; make `environment` smaller, or put it in the job definition"
+            f"takes {LARGEST_OVERRIDES}; make `environment` smaller, or put it in the job definition"
         )
 
 

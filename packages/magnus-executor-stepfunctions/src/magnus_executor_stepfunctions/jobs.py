@@ -26,10 +26,10 @@ _RECLAIMED_REASONS = ("Host EC2*", "Your Spot Task was interrupted*")
 
 
 def attempt_state(
-    node: RenderedNode, in_general: StepFunctionsOptions, moves: Mapping[str, Any]
+    node: RenderedNode, command: Command, in_general: StepFunctionsOptions, moves: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the state that runs one attempt after another at *node*; *moves* say what comes next."""
-    job = _job(node.command, node.key, node.options, requirements(node.node, node.options, in_general))
+    """Return the state that runs one attempt at *node* after another by *command*; *moves* say what comes next."""
+    job = _job(command, node.key, node.options, requirements(node.node, node.options, in_general))
     if node.node.timeout_seconds is not None:
         # magnus ends the attempt itself, to the second; this is for a job that cannot any more.
         seconds = node.node.timeout_seconds + longest_pause_seconds(node.node.retry) + _SECONDS_TO_START

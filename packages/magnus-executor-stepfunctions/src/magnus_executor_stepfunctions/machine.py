@@ -1,8 +1,9 @@
 """A plan as a state machine. Pure: the same plan gives the same text.
 
 A task becomes a state of its key, which submits a job; a composite node three or four: `KEY.out`, for maps `KEY.items`, where
-the list is read, `KEY` itself, and `KEY.in`. What a failed job means is looked at in `KEY.if-failed` of the node that comes
-after a failure: with exit code 1 the step has failed, with any other it could not be run, and then neither can the run.
+the list is read, `KEY` itself, and `KEY.in`. Step Functions knows only that a job has failed, not by which exit code: whatever
+comes after a failure is called with `--if-reached`, and refuses to run if the step did not fail but could not be run. Such a
+refusal leads on to the fail node, which refuses too, and then to `Stop`, which closes the run.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from magnus.domain.role import Role
 from magnus_executor_stepfunctions import maps
-from magnus_executor_stepfunctions.checks import check_machine, check_plan, check_text
+from magnus_executor_stepfunctions.checks import check_machine, check_overrides, check_plan, check_text
 from magnus_executor_stepfunctions.expressions import FAILURE
 from magnus_executor_stepfunctions.jobs import attempt_state, call_state, comment_of
 from magnus_executor_stepfunctions.layout import readable
@@ -24,13 +25,13 @@ from magnus_executor_stepfunctions.shape import most_at_once, shape_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from magnus.domain.render_plan import RenderedGraph, RenderedNode, RenderPlan
+    from magnus.domain.render_plan import Command, RenderedGraph, RenderedNode, RenderPlan
     from magnus_executor_stepfunctions.config import StepFunctionsOptions
     from magnus_executor_stepfunctions.shape import Shape
 
 States = dict[str, dict[str, Any]]
 
-BEGIN, STOP, FAILED, NOT_RUN = "Begin", "Stop", "Failed", "NotRun"
+BEGIN, IF_CLOSED, STOP, FAILED = "Begin", "IfClosed", "Stop", "Failed"
 """States that stand for no node; keys have no capital letters."""
 
 SECONDS_FOR_QUEUES = 3600
@@ -48,6 +49,8 @@ def render_machine(plan: RenderPlan, options: StepFunctionsOptions) -> str:
     rooms = maps.rooms(plan, options)
     machines: dict[str, dict[str, Any]] = {}
     for graph in reversed(plan.graphs):
+        for node in graph.nodes:
+            check_overrides(maps.size_of(node, options), node, graph)
         machines[graph.key] = _Graph(graph, plan, options, shape, machines, rooms).machine()
     machine = {
         "Comment": _header(plan),
@@ -94,8 +97,8 @@ class _Graph:
         self._rooms = rooms
         self._is_root = graph is plan.root
         self._by_key = {node.key: node for node in graph.nodes}
+        self._after_failures = {node.on_failure for node in graph.nodes}
         self._states: States = {}
-        self._if_failed: dict[str, str] = {}
 
     def machine(self) -> dict[str, Any]:
         """Return its first state and all of them."""
@@ -116,9 +119,13 @@ class _Graph:
                 self._write_composite(node)
             else:
                 self._write_step(node)
-        self._write_failures()
+        if self._is_root:
+            self._write_last()
         reached = _reached(start, self._states)
-        return {"StartAt": start, "States": {name: self._states[name] for name in self._states if name in reached}}
+        return {
+            "StartAt": start,
+            "States": {name: self._states[name] for name in self._states if name in reached},
+        }
 
     def _entry(self, key: str) -> str:
         """Return the first state of a node."""
@@ -129,11 +136,14 @@ class _Graph:
             return f"{key}.out"
         return f"{key}.own" if own_state(node) else key
 
+    def _first_command(self, node: RenderedNode) -> Command:
+        """Return what is called first at a node."""
+        command = node.fan_out or node.command
+        return (*command, "--if-reached") if node.key in self._after_failures else command
+
     def _moves(self, node: RenderedNode, following: str) -> dict[str, Any]:
         """Return what comes after a state of *node*: *following*, or after a failure whatever that leads to."""
-        name = f"{node.on_failure}.if-failed"
-        self._if_failed[name] = self._entry(node.on_failure)
-        return {"Catch": _catch(name), "Next": following}
+        return {"Catch": _catch(self._entry(node.on_failure)), "Next": following}
 
     def _write_finished(self, node: RenderedNode) -> None:
         comment = comment_of(node, f"had ended in run {self._plan.original_run_id}")
@@ -143,22 +153,25 @@ class _Graph:
         if own := own_state(node):
             self._states[f"{node.key}.own"] = own
         moves = self._moves(node, self._entry(node.next))
-        self._states[node.key] = attempt_state(node, self._options, moves)
+        self._states[node.key] = attempt_state(node, self._first_command(node), self._options, moves)
 
     def _write_end(self, node: RenderedNode) -> None:
         moves: dict[str, Any]
         if not self._is_root:
-            # Nothing but an end comes out of a branch: what comes out of all branches together is limited.
+            # A job that fails here could not be run, and fails the whole branch. Nothing else comes out of a branch than an
+            # end: what comes out of all branches together is limited.
             moves = {"OutputPath": None, "End": True}
         elif node.node.type == "success":
             moves = {"Catch": _catch(STOP), "End": True}
         else:
-            moves = {"Catch": _catch(FAILED), "Next": FAILED}
-        self._states[node.key] = call_state(node.command, node.key, node.options, comment_of(node), moves)
+            moves = {"Catch": _catch(IF_CLOSED, FAILURE), "Next": FAILED}
+        self._states[node.key] = call_state(
+            self._first_command(node), node.key, node.options, comment_of(node), moves
+        )
 
     def _write_composite(self, node: RenderedNode) -> None:
         key = node.key
-        out = node.fan_out
+        out = self._first_command(node)
         if node.node.map is not None:
             place = maps.items_place(node, self._graph, self._options, self._shape, self._rooms)
             out = (*out, "--items-to", place.address)
@@ -197,22 +210,10 @@ class _Graph:
             for name, group in groups.items()
         }
 
-    def _write_failures(self) -> None:
-        last = STOP if self._is_root else f"{self._graph.key}.{NOT_RUN}"
-        for name, following in self._if_failed.items():
-            self._states[name] = _if_failed(following, last)
-        if self._is_root:
-            self._write_last()
-        elif self._if_failed:
-            self._states[last] = {
-                "Type": "Fail",
-                "Error": NOT_RUN,
-                "Cause": "a job ended neither with success nor with a failure of its step",
-            }
-
     def _write_last(self) -> None:
         comment = "closes the run after a job that did not do its work"
         moves = {"Catch": _catch(FAILED), "Next": FAILED}
+        self._states[IF_CLOSED] = _if_closed()
         self._states[STOP] = call_state(self._plan.stop, "stop", self._options, comment, moves)
         self._states[FAILED] = {"Type": "Fail", "Error": FAILED, "Cause": "the run log says why"}
 
@@ -232,18 +233,21 @@ def _reached(start: str, states: States) -> set[str]:
     return reached
 
 
-def _catch(following: str) -> list[dict[str, Any]]:
-    return [{"ErrorEquals": ["States.ALL"], "ResultPath": FAILURE, "Next": following}]
+def _catch(following: str, result_path: str | None = None) -> list[dict[str, Any]]:
+    return [{"ErrorEquals": ["States.ALL"], "ResultPath": result_path, "Next": following}]
 
 
-def _if_failed(following: str, otherwise: str) -> dict[str, Any]:
-    """Return what looks at the exit code, in the text by which Batch describes the job."""
+def _if_closed() -> dict[str, Any]:
+    """Return what spares a job: where the text by which Batch describes a job has exit code 1, the run is closed.
+
+    If that text looked different, the run would be closed once more, which changes nothing.
+    """
     cause = f"{FAILURE}.Cause"
     texts = [f'*"ExitCode":{space}1{end}*' for space in ("", " ") for end in (",", "}")]
     has_code_1 = {"Or": [{"Variable": cause, "StringMatches": text} for text in texts]}
     return {
         "Type": "Choice",
-        "Comment": "with exit code 1 the step has failed; with any other it could not be run",
-        "Choices": [{"And": [{"Variable": cause, "IsPresent": True}, has_code_1], "Next": following}],
-        "Default": otherwise,
+        "Comment": "with exit code 1 the fail node has closed the run; with any other it was not reached, or could not be run",
+        "Choices": [{"And": [{"Variable": cause, "IsPresent": True}, has_code_1], "Next": FAILED}],
+        "Default": STOP,
     }

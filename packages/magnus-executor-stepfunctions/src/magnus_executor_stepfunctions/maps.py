@@ -44,7 +44,7 @@ def size_of(node: RenderedNode, options: StepFunctionsOptions) -> int:
             overrides_size(command, node.options, []) for command in ((*node.fan_out, address), node.fan_in)
         )
     asked = requirements(node.node, node.options, options) if node.role is Role.WORK else []
-    return overrides_size(node.command, node.options, asked)
+    return overrides_size((*node.command, "--if-reached"), node.options, asked)
 
 
 def items_place(

@@ -22,7 +22,6 @@ _CALL = 6
 _ANOTHER_CALL = 4
 """Of another attempt: scheduled, started, submitted, failed."""
 _READ = 5
-_CHOICE = 2
 _CONTAINER = 5
 """Of a parallel or map state itself."""
 _ITEM = 2
@@ -109,8 +108,8 @@ def may_be_inline(node: RenderedNode) -> bool:
 def cost(node: RenderedNode, events: Mapping[str, Events], *, is_inline: bool) -> Events:
     """Return the events of *node*, when those of the graphs that it holds are known."""
     if node.role is not Role.COMPOSITE:
-        return Events(_CALL + _ANOTHER_CALL * (node.node.retry.max_attempts - 1) + _CHOICE, 0)
-    own = 2 * (_CALL + _CHOICE) + _CONTAINER
+        return Events(_CALL + _ANOTHER_CALL * (node.node.retry.max_attempts - 1), 0)
+    own = 2 * _CALL + _CONTAINER
     inside = [events[key] for key in node.branches.values()]
     if node.node.map is None:
         own += 0 if node.options.enable_parallel else _CONTAINER * (len(inside) - 1)
