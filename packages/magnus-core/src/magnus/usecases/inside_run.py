@@ -47,6 +47,8 @@ class Part(NamedTuple):
         stopped_because: Why the run was ended from outside, for the fail node that closes it then; empty if it was not.
         in_order: Whether the caller asks for every node of a graph in turn, reached or not, and wants to be told of a failure
             only by the fail node of the outermost graph.
+        if_reached: Whether a node to which nothing leads is refused: the caller may take a step that could not be run for a
+            failed one.
         dag: A `dag` block to begin the run with where there is no file; in a run that exists the run log's counts.
     """
 
@@ -59,6 +61,7 @@ class Part(NamedTuple):
     tag: str = ""
     stopped_because: str = ""
     in_order: bool = False
+    if_reached: bool = False
     dag: Mapping[str, Any] | None = None
 
 

@@ -9,6 +9,7 @@ from magnus.domain.names import ROOT_BRANCH, step_name
 from magnus.domain.records import RecordKind
 from magnus.domain.run_log import Status
 from magnus.engine.traversal import next_node_name
+from magnus.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from magnus.engine.context import RunContext
@@ -34,6 +35,20 @@ def is_reached(context: RunContext, address: Address) -> bool:
     wanted = {internal_name: statuses for internal_name, statuses in leading.items() if statuses}
     found = context.services.run_log_store.get_many(context.run_id, RecordKind.STEP, list(wanted))
     return any(Status(json.loads(body)["status"]) in wanted[each] for each, body in found.items())
+
+
+def check_is_reached(context: RunContext, address: Address) -> None:
+    """Refuse a node that the walk has not come to.
+
+    Raises:
+        ConfigurationError: The steps that may lead there did not end so that one does.
+    """
+    if not is_reached(context, address):
+        message = (
+            f"the walk through run '{context.run_id}' has not come to '{address.name}': no step has ended so that this one "
+            "follows; one that ended without a trace could not be run, and the run cannot go on"
+        )
+        raise ConfigurationError(message)
 
 
 def read_branch(context: RunContext, name: str) -> Status | None:

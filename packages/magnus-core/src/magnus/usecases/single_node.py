@@ -17,7 +17,7 @@ from magnus.ports.node_type import Role
 from magnus.usecases.closing import check_run_is_open, close_run, last_values, stop_run, stopped
 from magnus.usecases.inside_run import inside_run
 from magnus.usecases.node_address import find_node
-from magnus.usecases.reached import is_reached, read_branch
+from magnus.usecases.reached import check_is_reached, is_reached, read_branch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,6 +57,8 @@ def execute_single_node(
         if part.stopped_because:
             _check_closes_run(address)
             return stop_run(inside, part.stopped_because)
+        if part.if_reached:
+            check_is_reached(inside.run.context, address)
         if not part.in_order:
             return run_node(inside, address)
         if not is_reached(inside.run.context, address):
