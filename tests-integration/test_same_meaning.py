@@ -105,11 +105,7 @@ def run_case(
 
 def marks_of(executor: str) -> list[pytest.MarkDecorator]:
     """Return the marks of tests on *executor*: the first that needs an image may have to build it."""
-    return (
-        []
-        if executor.startswith(("local with", "demo"))
-        else [pytest.mark.slow, pytest.mark.timeout(900)]
-    )
+    return [] if executor.startswith(("local with", "demo")) else [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def check_facts(case: Mapping[str, Any], log: RunLog) -> None:
@@ -140,7 +136,10 @@ def pairs() -> list[ParameterSet]:
     """Return every case with every executor. What is rendered in parallel differs only where there are branches."""
     return [
         pytest.param(
-            name, executor, marks=[*marks_of(executor), pytest.mark.xdist_group(name)], id=f"{name}-{executor}"
+            name,
+            executor,
+            marks=[*marks_of(executor), pytest.mark.xdist_group(name)],
+            id=f"{name}-{executor}",
         )
         for name, case in CASES.items()
         for executor in EXECUTORS

@@ -13,3 +13,9 @@ def magnus_executors() -> list[AdapterSpec]:
         AdapterSpec("demo-renderer", "magnus_executor_local.demo_renderer:DemoRenderer", port_api=1),
         AdapterSpec("mocked", "magnus_executor_local.mocked:MockedExecutor", port_api=1),
     ]
+
+
+@hookimpl
+def magnus_emulators() -> list[AdapterSpec]:
+    """Offer what runs scripts that were rendered."""
+    return [AdapterSpec("demo-renderer", "magnus_executor_local.demo_emulator:DemoEmulator", port_api=1)]

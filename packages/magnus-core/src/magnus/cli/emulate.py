@@ -18,13 +18,16 @@ def emulate(
     containers: Annotated[
         bool,
         typer.Option(
-            "--containers", help="Run commands in containers of the images that the file names; needs `docker`."
+            "--containers",
+            help="Run commands in containers of the images that the file names; needs `docker`.",
         ),
     ] = False,
     environment: Annotated[
         list[str] | None,
         typer.Option(
-            "--environment", "-e", help="NAME=VALUE, or NAME for its value here: for every command; repeatable."
+            "--environment",
+            "-e",
+            help="NAME=VALUE, or NAME for its value here: for every command; repeatable.",
         ),
     ] = None,
 ) -> None:

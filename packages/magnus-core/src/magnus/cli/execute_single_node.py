@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from magnus.cli.inside import Definition, GivenRunId, IfReached, InOrder, MapVariable, StepName
-from magnus.cli.options import ConfigFile, Level, LogLevel, ParametersFile, Tag
+from magnus.cli.options import CachedConfig, ConfigFile, Level, LogLevel, ParametersFile, Tag, UseCached
 
 ANOTHER_ATTEMPT = os.EX_TEMPFAIL
 """Exit code 75 of sysexits.h: not now, but try again. It differs from 1, so that nobody waits to try in vain."""
@@ -33,6 +33,8 @@ def execute_single_node(
         ),
     ] = "",
     in_order: InOrder = False,
+    use_cached: UseCached = None,
+    cached_config: CachedConfig = None,
     if_reached: IfReached = False,
     job_from_stdin: Annotated[
         bool, typer.Option("--job-from-stdin", hidden=True, help="For processes that magnus starts itself.")
@@ -70,6 +72,8 @@ def execute_single_node(
         stopped_because=stopped_because,
         in_order=in_order,
         if_reached=if_reached,
+        use_cached=use_cached,
+        cached_config=cached_config,
     )
     status = take_part(work, part, log_level)
     if status is not Status.SUCCESS:

@@ -78,9 +78,9 @@ def fan_out(
 def _open_branches(inside: InsideRun, part: Part) -> FannedOut:
     address = _composite_node(inside, part)
     context = inside.run.context
-    if part.if_reached:
-        check_is_reached(context, address)
-    if part.in_order and not is_reached(context, address):
+    if not part.in_order:
+        check_is_reached(inside, part, address)
+    elif not is_reached(context, address):
         return FannedOut(Status.SUCCESS, [], [])
     scope = _scope(context, address)
     step = context.recorder.get_step_log(address.name)

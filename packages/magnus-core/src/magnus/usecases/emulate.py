@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from magnus.domain.names import run_id_problem
 from magnus.engine.emulation import emulated_compute
-from magnus.errors import ConfigurationError
+from magnus.errors import ConfigurationError, MagnusError
 from magnus.plugins.discovery import find_plugins
 from magnus.plugins.manager import AdapterManager
 from magnus.usecases.run_ids import new_run_id
@@ -56,8 +56,13 @@ def emulate(
 def _emulator_for(text: str, file: str) -> tuple[type[Emulator], str]:
     adapters = AdapterManager(find_plugins())
     names = sorted(adapters.offers("emulator"))
+    broken = []
     for name in names:
-        kind: type[Emulator] = adapters.load("emulator", name)
+        try:
+            kind: type[Emulator] = adapters.load("emulator", name)
+        except MagnusError as error:  # stops only who needs it
+            broken.append(str(error))
+            continue
         if kind.recognises(text):
             return kind, name
     installed = ", ".join(names) or "none"
@@ -65,4 +70,4 @@ def _emulator_for(text: str, file: str) -> tuple[type[Emulator], str]:
         f"{file} is nothing that can be emulated; give it what `magnus execute` has written with an executor that renders. "
         f"Emulators are installed for: {installed}"
     )
-    raise ConfigurationError(message)
+    raise ConfigurationError("; not usable: ".join([message, *broken]))

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from tests.unit.cli.conftest import Said
 
-    from magnus.domain.graph import Graph
     from magnus.domain.jobs import Job, JobEnd
+    from magnus.domain.render_plan import RenderPlan
     from magnus.ports.executor import StepRunner
 
 FAKES = "magnus_attach_fakes"
@@ -93,7 +93,7 @@ class Renders(OrchestrationExecutor):
         """Run elsewhere."""
         return ExecutorCapabilities(Placement.SAME_HOST)
 
-    def render(self, graph: Graph, file: str) -> str:
+    def render(self, plan: RenderPlan) -> str:
         """Return nothing."""
         return ""
 

@@ -264,9 +264,9 @@ class TestRunThatIsStopped:
     def test_one_that_has_succeeded_is_left_alone(
         self, node: Callable[..., Said], log: Callable[[], dict[str, Any]]
     ) -> None:
-        """Another run may have been given its id."""
+        """And the exit code says that it has: some orchestrators call this after every run."""
         assert [node("quick").code, node("done").code] == [0, 0]
-        assert node("failed", "--stopped-because", "enough").code == 2
+        assert node("failed", "--stopped-because", "enough").code == 0
         assert log()["status"] == "SUCCESS"
 
     @pytest.mark.parametrize("step", ["quick", "done", "both.left.f"])
