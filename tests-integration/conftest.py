@@ -12,7 +12,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "packages/magnus-executor-awsbatch/tests/support"))
 
-from aws.fixtures import account, aws, aws_emulator  # noqa: F401 - pytest finds fixtures by their names in this module
+from aws.fixtures import account, aws, aws_emulator, s3_server, stores  # noqa: F401 - pytest finds fixtures by their names in this module
 from containers.fixtures import (  # noqa: F401 - pytest finds fixtures and hooks by their names in this module
     base_image,
     docker_cleanup,

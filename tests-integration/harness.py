@@ -101,7 +101,7 @@ class Project:
             expect: The exit code.
             variables: For the environment.
         """
-        done = self._call("magnus", "execute", "-o", "script.sh", *options, quick=quick, **variables)
+        done = self.call("magnus", "execute", "-o", "script.sh", *options, quick=quick, **variables)
         assert done.returncode == expect, done.stderr
         return (self.folder / "script.sh").read_text(encoding="utf-8") if expect == 0 else done.stderr
 
@@ -109,11 +109,12 @@ class Project:
         self, run_id: str, *, quick: Path | None = None, **variables: str
     ) -> subprocess.CompletedProcess[str]:
         """Run what was rendered; *quick* as for `render`."""
-        return self._call("bash", "script.sh", run_id, quick=quick, **variables)
+        return self.call("bash", "script.sh", run_id, quick=quick, **variables)
 
-    def _call(
-        self, *arguments: str, quick: Path | None, **variables: str
+    def call(
+        self, *arguments: str, quick: Path | None = None, **variables: str
     ) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end; *quick* is where the `magnus` is that it calls, None for the real one."""
         environment = self.environment(**variables)
         if quick is not None:
             environment["PATH"] = f"{quick}{os.pathsep}{environment['PATH']}"

@@ -7,6 +7,8 @@ Python takes to start. Signals to the caller do not reach the process: tests of 
 from __future__ import annotations
 
 import array
+import importlib
+import importlib.util
 import json
 import os
 import signal
@@ -14,6 +16,7 @@ import socket
 import subprocess
 import sys
 import time
+import warnings
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,6 +56,9 @@ dag:
 executor: {type: demo-renderer, config: {max_workers: 2}}
 secrets: {type: dotenv, config: {location: nowhere.env}}
 """
+_HEAVY = ("boto3", "kfp", "magnus_stores.aws", "docker")
+"""What some calls import, where it is installed."""
+
 _CALLS = (
     ("execute", "-o", "-"),
     ("fan", "-m", "out", "--step-name", "split", "--run-id", "first"),
@@ -105,6 +111,11 @@ def _call_once() -> None:
     Path("pipeline.yaml").write_text(_FIRST, encoding="utf-8")
     for call in _CALLS:
         assert main([*call, "--file", "pipeline.yaml", "--log-level", "ERROR"]) == 0
+    for name in _HEAVY:
+        if importlib.util.find_spec(name) is not None:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                importlib.import_module(name)
 
 
 def _call(connection: socket.socket) -> int:

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
+import importlib
 import json
-import shutil
+import os
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
+from dag_set import CASES, DAGS, LOCAL, TARGETS, Way, run_case
 from harness import Project, steps_of
+from target_outcomes import CHECKS, SAME, documented, outcome_of, short, way_of
 
 from magnus.domain.canonical import first_difference
 from magnus.domain.run_log import RunLog, full_dict
-from magnus.engine.recorder import read_run_log
-from magnus.usecases.opening import load_setup, open_run_log_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from _pytest.mark import ParameterSet
     from aws.account import Account
+    from aws.stores import Stores
 
-DAGS = Path(__file__).parent / "dags"
-CASES: dict[str, dict[str, Any]] = yaml.safe_load((DAGS / "cases.yaml").read_text(encoding="utf-8"))
-
-LOCAL = {"type": "local"}
+TABLE = Path(__file__).parents[1] / "docs" / "targets.md"
 
 EXECUTORS: dict[str, dict[str, Any]] = {
     "local with workers": {"type": "local", "config": {"enable_parallel": True, "max_workers": 3}},
@@ -37,70 +35,12 @@ EXECUTORS: dict[str, dict[str, Any]] = {
         "config": {"enable_parallel": True, "max_workers": 3},
     },
     "local-aws-batch": {"type": "local-aws-batch"},
-    "demo-renderer": {"type": "demo-renderer", "config": {}},
     "demo-renderer in parallel": {
         "type": "demo-renderer",
         "config": {"enable_parallel": True, "max_workers": 3},
     },
 }
 """What each dag runs on besides `local`; those in containers are given an image, those on AWS an account."""
-
-
-def completed(graph: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a graph of `cases.yaml` with what the cases leave out: ends, `next`, `type` and `start_at`."""
-    nodes = dict(graph["steps"])
-    names = [*nodes, "done"]
-    steps: dict[str, Any] = {}
-    for (name, node), following in zip(nodes.items(), names[1:], strict=True):
-        step = {"type": "task", "next": following} | node
-        if "branch" in step:
-            step["branch"] = completed(step["branch"])
-        if "branches" in step:
-            step["branches"] = {branch: completed(inner) for branch, inner in step["branches"].items()}
-        steps[name] = step
-    return {"start_at": names[0], "steps": steps | {"done": {"type": "success"}, "failed": {"type": "fail"}}}
-
-
-def run_case(
-    project: Project,
-    case: Mapping[str, Any],
-    executor: Mapping[str, Any],
-    services: Mapping[str, Any] | None = None,
-    quick: Path | None = None,
-) -> list[RunLog]:
-    """Run a case with an executor, and continue it where it says so; return the log of each run.
-
-    Args:
-        project: Where it runs.
-        case: What runs.
-        executor: On what.
-        services: What takes the place of those of the case.
-        quick: For an executor that renders: where the `magnus` is that the script calls. Such a run is continued on `local`.
-    """
-    shutil.copytree(DAGS, project.folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
-    project.write("pipeline.yaml", {"dag": completed(case)})
-    project.write("parameters.yaml", case.get("parameters", {}))
-    project.write("config.yaml", {"executor": executor} | case.get("config", {}) | dict(services or {}))
-    options = ["-c", "config.yaml", "-p", "parameters.yaml", "--run-id"]
-    run_ids = ["one"]
-    if quick is None:
-        done = project.magnus("execute", *options, "one")
-    else:
-        project.render(*options[:-1], quick=quick)
-        done = project.run_script("one", quick=quick)
-        project.write("config.yaml", {"executor": LOCAL} | case.get("config", {}))
-    assert done.returncode == (0 if case.get("status", "SUCCESS") == "SUCCESS" else 1), (
-        done.stdout + done.stderr
-    )
-    if "fix" in case:
-        project.write(case["fix"], "")
-        again = project.magnus("execute", "-c", "config.yaml", "--run-id", "two", "--use-cached", "one")
-        assert again.returncode == 0, again.stdout + again.stderr
-        run_ids.append("two")
-    here = {"config": {"log_folder": str(project.folder / ".run_log_store")}, "type": "file-system"}
-    config = project.write("config-here.yaml", {"run_log_store": here} | dict(services or {}))
-    with open_run_log_store(load_setup(str(config), {})) as store:
-        return [read_run_log(store, run_id) for run_id in run_ids]
 
 
 def marks_of(executor: str) -> list[pytest.MarkDecorator]:
@@ -127,7 +67,7 @@ def local_logs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list
 
     @cache
     def logs(name: str) -> list[RunLog]:
-        return run_case(Project(tmp_path_factory.mktemp("local") / "project"), CASES[name], LOCAL)
+        return run_case(Project(tmp_path_factory.mktemp("local") / "project"), CASES[name], Way(LOCAL))
 
     return logs
 
@@ -157,7 +97,7 @@ def test_a_dag_has_the_same_canonical_log_on_every_executor(
 ) -> None:
     """As on `local`: with worker processes at the same time or one after another, and in containers likewise; rendered."""
     chosen = EXECUTORS[executor]
-    project, services = Project(tmp_path / "project"), None
+    project, services, quick = Project(tmp_path / "project"), {}, None
     case = CASES[name]
     expected = local_logs(name)
     if chosen["type"] == "local-container":
@@ -168,11 +108,36 @@ def test_a_dag_has_the_same_canonical_log_on_every_executor(
         definition = account.definition_that_keeps(account.image(DAGS), project.folder)
         chosen = account.executor(project, job_definition=definition)
         services = account.services(secret_id=account.secrets_of(DAGS / "secrets.env"))
-    quick = request.getfixturevalue("quick") if chosen["type"] == "demo-renderer" else None
+    elif chosen["type"] == "demo-renderer":
+        quick = request.getfixturevalue("quick")
     check_facts(case, expected[-1])
-    for log, other in zip(expected, run_case(project, case, chosen, services, quick), strict=True):
+    for log, other in zip(expected, run_case(project, case, Way(chosen, services, quick)), strict=True):
         difference = first_difference(log, other)
         assert difference is None, f"{executor} differs from local at {difference.place}: {difference}"
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in CASES])
+def test_a_dag_on_an_orchestrator_has_the_same_log_or_is_refused_as_documented(
+    name: str,
+    target: str,
+    local_logs: Callable[[str], list[RunLog]],
+    project: Project,
+    stores: Stores,
+    quick: Path,
+) -> None:
+    """What is rendered passes the checks of others, and is emulated; a refusal names the target and why it cannot."""
+    outcome = short(outcome_of(project, CASES[name], way_of(target, stores, quick), local_logs(name)))
+    assert outcome == documented(TABLE.read_text(encoding="utf-8"))[name, target]
+    assert outcome == SAME or target in outcome
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_what_others_wrote_is_asked(target: str) -> None:
+    """In CI nobody may be missing; elsewhere the reason is shown."""
+    if reason := importlib.import_module(CHECKS[target]).missing():
+        assert not os.environ.get("MAGNUS_CI"), reason
+        pytest.skip(reason)
 
 
 def test_a_difference_is_found(tmp_path: Path) -> None:
@@ -180,7 +145,7 @@ def test_a_difference_is_found(tmp_path: Path) -> None:
     logs = []
     for number, n in enumerate((1, 2)):
         case = CASES["linear"] | {"parameters": {"n": n}}
-        logs += run_case(Project(tmp_path / str(number)), case, LOCAL)
+        logs += run_case(Project(tmp_path / str(number)), case, Way(LOCAL))
     difference = first_difference(*logs)
     assert difference is not None
     assert difference.place == "input_parameters.n"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from aws.emulator import REGION
 from aws.project_image import image_that_works_in, project_image
+from aws.stores import secrets_of, store_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,19 +62,11 @@ class Account:
 
     def secrets_of(self, file: Path) -> str:
         """Return the name of a secret that holds what a dotenv file does."""
-        lines = [line for line in file.read_text(encoding="utf-8").splitlines() if "=" in line]
-        return self.aws.secret(json.dumps(dict(line.split("=", 1) for line in lines)))
+        return secrets_of(self.aws, file)
 
     def services(self, **secrets: Any) -> dict[str, Any]:
         """Return the blocks of the stores in the account's bucket, and of the secrets in the account."""
-        return {
-            "run_log_store": {
-                "type": "s3",
-                "config": {"bucket": self.bucket, "prefix": "runs", **self.place},
-            },
-            "catalog": {"type": "s3", "config": {"bucket": self.bucket, "prefix": "catalog", **self.place}},
-            "secrets": {"type": "aws-secrets-manager", "config": {**self.place, **secrets}},
-        }
+        return store_blocks(self.aws.endpoint, self.bucket, **secrets)
 
     def configure(
         self,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 REGION = "us-east-1"
-_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
 
 class Emulator(SetUp):
@@ -40,7 +40,7 @@ class Emulator(SetUp):
         self._stack.callback(server.close)
         self.endpoint = f"http://127.0.0.1:{server.port}"
         """The URL of the server, here and in a container of a job."""
-        self.environment = _CREDENTIALS | {
+        self.environment = CREDENTIALS | {
             "AWS_DEFAULT_REGION": REGION,
             "AWS_REGION": REGION,
             "AWS_ENDPOINT_URL": self.endpoint,
@@ -107,7 +107,7 @@ class Emulator(SetUp):
             service,
             endpoint_url=self.endpoint,
             region_name=REGION,
-            aws_access_key_id=_CREDENTIALS["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=_CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
             **options,
         )

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from aws.account import Account
     from aws.emulator import Emulator
+    from aws.stores import Stores
 
 
 @pytest.fixture(scope="session")
@@ -32,6 +33,24 @@ def aws(aws_emulator: Emulator) -> Iterator[Emulator]:
     aws_emulator.reset()
     yield aws_emulator
     aws_emulator.reset()
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[Stores]:
+    """Start a server of stores, once for each process of the tests."""
+    from aws.stores import Stores
+
+    stores = Stores()
+    yield stores
+    stores.close()
+
+
+@pytest.fixture
+def stores(s3_server: Stores, monkeypatch: pytest.MonkeyPatch) -> Stores:
+    """Return the stores of an account, which this process and its children find; for what needs no jobs and no engine."""
+    for name, value in s3_server.environment.items():
+        monkeypatch.setenv(name, value)
+    return s3_server
 
 
 @pytest.fixture
