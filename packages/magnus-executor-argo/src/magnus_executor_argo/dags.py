@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from magnus.domain.render_plan import Token
 from magnus.domain.role import Role
 from magnus_executor_argo.pods import (
     MAP_VARIABLE,
@@ -31,9 +32,7 @@ from magnus_executor_argo.yaml_text import Commented, OneLine
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from magnus.domain.render_plan import RenderedGraph, RenderedNode
-
-from magnus.domain.render_plan import Token
+    from magnus.domain.render_plan import RenderedGraph, RenderedNode, RenderPlan
 
 OPEN, BRANCHES, JOIN = "open", "branches", "join"
 """What the tasks of a composite node are called; keys of branches are longer."""
@@ -43,7 +42,7 @@ _PHASES = ("Succeeded", "Failed", "Errored", "Skipped", "Omitted")
 
 def graph_templates(graph: RenderedGraph) -> Iterator[Commented]:
     """Yield the template of *graph*, and those of its nodes."""
-    guarded = {node.on_failure for node in graph.nodes}
+    guarded = {node.on_failure for node in graph.nodes if not node.is_finished}
     place = graph.graph.place
     where = f"the branch {'.'.join(graph.path)}" if graph.path else "the outermost graph"
     tasks = [
@@ -51,6 +50,8 @@ def graph_templates(graph: RenderedGraph) -> Iterator[Commented]:
         for node, depends in _order(graph)
     ]
     comment = f"{place.path}:{place.line}: {where}" if place else where
+    if passed := ", ".join(node.node.name for node in graph.nodes if node.is_finished):
+        comment = f"{comment}; had ended before, and is passed: {passed}"
     yield Commented(comment, {"name": graph.key, **inputs(graph), "dag": {"failFast": False, "tasks": tasks}})
     for node, _ in _order(graph):
         if node.role is Role.COMPOSITE:
@@ -59,40 +60,58 @@ def graph_templates(graph: RenderedGraph) -> Iterator[Commented]:
             yield work_template(node, graph, guarded=node.key in guarded)
 
 
+def needed_graphs(plan: RenderPlan) -> list[RenderedGraph]:
+    """Return the graphs that are walked, without those of nodes that had ended before."""
+    passed: set[str] = set()
+    needed = []
+    for graph in plan.graphs:
+        for node in graph.nodes:
+            if graph.key in passed or node.is_finished:
+                passed.update(node.branches.values())
+        if graph.key not in passed:
+            needed.append(graph)
+    return needed
+
+
 def _order(graph: RenderedGraph) -> Iterator[tuple[RenderedNode, str]]:
     """Yield the nodes that may be reached, in declared order, each with what it depends on."""
-    success = next(node for node in graph.nodes if node.node.type == "success")
-    fail = next(node for node in graph.nodes if node.node.type == "fail")
-    leading = _leading(graph)
-    after_all = [
-        node.key for node in graph.nodes if {node.next, node.on_failure} == {fail.key} and node is not success
-    ]
-    has_success = bool(leading.get(success.key)) or graph.start_at == success.key
-    for node in graph.nodes:
-        ways = leading.get(node.key, [])
-        if not ways and node.key != graph.start_at:
-            continue
-        if node is success and after_all:
-            ends = [f"({_ended(key)})" for key in after_all]
-            yield node, " && ".join([f"({' || '.join(ways)})", *ends])
-        elif node is fail and has_success:
-            yield node, f"{success.key}.Omitted"
-        else:
-            yield node, " || ".join(ways)
+    ways = _ways(graph)
+    nodes = [node for node in graph.nodes if node.key in ways]
+    fail = next(node.key for node in graph.nodes if node.node.type == "fail")
+    success = next((node.key for node in nodes if node.node.type == "success"), "")
+    # They would come after everything else as the fail node does; so the success node comes after them, whichever way.
+    ends = [node.key for node in nodes if {node.next, node.on_failure} == {fail}]
+    for node in nodes:
+        depends = " || ".join(ways[node.key])
+        if node.key == success and ends:
+            others = " && ".join(f"({' || '.join(f'{key}.{phase}' for phase in _PHASES)})" for key in ends)
+            depends = f"({depends}) && {others}" if depends else others
+        elif node.key == fail and success:
+            depends = f"{success}.Omitted"
+        yield node, depends
 
 
-def _leading(graph: RenderedGraph) -> Mapping[str, list[str]]:
-    """Return for each node the ways to it."""
-    leading: dict[str, list[str]] = {}
-    for node in graph.nodes:
-        if node.next:
-            leading.setdefault(node.next, []).append(f"{node.key}.Succeeded")
-            leading.setdefault(node.on_failure, []).append(f"{node.key}.Failed || {node.key}.Errored")
-    return leading
+def _ways(graph: RenderedGraph) -> Mapping[str, list[str]]:
+    """Return the nodes that may be reached, each with the ways that lead there; those that had ended before are passed."""
+    nodes = {node.key: node for node in graph.nodes}
 
+    def passed(key: str) -> str:
+        while nodes[key].is_finished:
+            key = nodes[key].next
+        return key
 
-def _ended(key: str) -> str:
-    return " || ".join(f"{key}.{phase}" for phase in _PHASES)
+    start = passed(graph.start_at)
+    ways: dict[str, list[str]] = {start: []}
+    waiting = [start]
+    for key in waiting:
+        node = nodes[key]
+        leads = [(node.next, f"{key}.Succeeded"), (node.on_failure, f"{key}.Failed || {key}.Errored")]
+        for following, way in leads if node.next else []:
+            target = passed(following)
+            if target not in ways:
+                waiting.append(target)
+            ways.setdefault(target, []).append(way)
+    return ways
 
 
 def _composite_templates(node: RenderedNode, graph: RenderedGraph, *, guarded: bool) -> Iterator[Commented]:

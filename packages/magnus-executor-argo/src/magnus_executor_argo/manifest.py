@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from magnus.errors import ConfigurationError
 from magnus_executor_argo.config import LONGEST_NAME, OF_THE_WORKFLOW
-from magnus_executor_argo.dags import graph_templates
+from magnus_executor_argo.dags import graph_templates, needed_graphs
 from magnus_executor_argo.pods import Tag, close_template
 from magnus_executor_argo.yaml_text import Commented, OneLine, yaml_text
 
@@ -39,7 +39,7 @@ def render_workflow(plan: RenderPlan, options: ArgoOptions) -> str:
         ConfigurationError: Argo cannot express something, or does not take so much.
     """
     _check_options(plan, options)
-    templates = [template for graph in plan.graphs for template in graph_templates(graph)]
+    templates = [template for graph in needed_graphs(plan) for template in graph_templates(graph)]
     templates += [_exit_template(), close_template(plan.stop, CLOSE, options)]
     document = _document(plan, options, _spec(plan, options, templates))
     _check_text(plan, templates, document)
@@ -73,6 +73,8 @@ def _document(plan: RenderPlan, options: ArgoOptions, spec: dict[str, Any]) -> d
         "magnus/dag-hash": plan.dag_hash,
         "magnus/pipeline-file": plan.pipeline_file,
     }
+    if plan.original_run_id:
+        metadata["annotations"]["magnus/continues"] = plan.original_run_id
     if options.kind == "CronWorkflow":
         cron: dict[str, Any] = {"schedules": [options.schedule]}
         cron |= {"timezone": options.timezone} if options.timezone else {}
