@@ -284,3 +284,99 @@ def test_a_failed_run_of_a_script_is_continued_on_another_executor(project: Proj
     assert project.lines("ran") == ["good", "bad", "bad", "last"]
     assert project.run_script("three", quick=quick).returncode == 0
     assert project.magnus("runs", "compare", "three", "two").returncode == 0
+
+
+class TestRerun:
+    """A run that failed elsewhere, continued by a script."""
+
+    @pytest.fixture
+    def failed(self, project: Project, quick: Path) -> Project:
+        """Fail on `local`, mend it, and render a script that continues that."""
+        work = "echo {0} >>ran; mkdir -p data; echo {0} >data/{0}.txt; echo {0}=1 >>$MAGNUS_OUTPUT_PARAMETERS"
+        put = {"catalog": {"put": ["*.txt"]}}
+        each = {
+            "type": "map",
+            "iterate_on": "xs",
+            "iterate_as": "x",
+            "max_concurrency": 1,
+            "branch": chain(
+                {"one": shell('echo "x$MAGNUS_PRM_x" >>ran; test "$MAGNUS_PRM_x" != 1 -o -e fixed')}
+            ),
+        }
+        steps = {
+            "first": shell(work.format("first"), **put),
+            "split": parallel(a={"one": shell(work.format("a"))}, b={"one": shell("true")}),
+            "each": each,
+            "last": shell("echo last >>ran; cat data/first.txt >>ran", catalog={"get": ["*.txt"]}),
+        }
+        project.write("pipeline.yaml", {"dag": chain(steps)})
+        project.write("p.yaml", {"xs": [1, 2]})
+        project.configure(enable_parallel=False)
+        project.execute("-c", "config.yaml", "-p", "p.yaml", "--run-id", "one", expect=1)
+        assert project.lines("ran") == ["first", "a", "x1", "x2"]
+        (project.folder / "fixed").touch()
+        project.write("demo.yaml", {"executor": {"type": "demo-renderer"}})
+        return project
+
+    def test_it_runs_what_had_not_ended(self, failed: Project, quick: Path) -> None:
+        """As a re-run on `local` does: the same log, the same files, and nothing twice."""
+        text = failed.render("-c", "demo.yaml", "--use-cached", "one", quick=quick)
+        assert "# It continues run one" in text
+        (failed.folder / "ran").unlink()
+        done = failed.run_script("two", quick=quick)
+        assert done.returncode == 0, done.stderr
+        assert failed.lines("ran") == ["x1", "last", "first"]
+        log = failed.run_log("two")
+        assert (log["use_cached"], log["original_run_id"]) == (True, "one")
+        assert {
+            name: step["mock"] for name, step in steps_of(log).items() if step["step_type"] == "task"
+        } == {
+            "first": True,
+            "split.a.one": True,
+            "split.b.one": True,
+            "each.%=1.one": False,
+            "each.%=2.one": True,
+            "last": False,
+        }
+        failed.execute("-c", "config.yaml", "--run-id", "three", "--use-cached", "one")
+        compared = failed.magnus("runs", "compare", "three", "two")
+        assert compared.returncode == 0, compared.stdout + compared.stderr
+
+    def test_nothing_is_called_for_what_had_ended(self, failed: Project, quick: Path) -> None:
+        """From the beginning on, whole branches too; what comes after a step that runs is called."""
+        text = failed.render("-c", "demo.yaml", "--use-cached", "one", quick=quick)
+        called = {
+            line.split("--step-name ")[1].split()[0]
+            for line in text.splitlines()
+            if " call magnus" in f" {line}"
+        }
+        passed = [line.split("'")[1] for line in text.splitlines() if "# it had ended" in line]
+        assert passed == ["split", "each"]  # where `first` and `split` lead to
+        assert "first" not in called
+
+    def test_a_file_that_passes_over_too_much_is_refused(self, failed: Project, quick: Path) -> None:
+        """When the pipeline has changed since it was rendered: nothing runs without its input."""
+        failed.render("-c", "demo.yaml", "--use-cached", "one", quick=quick)
+        text = (failed.folder / "pipeline.yaml").read_text().replace("echo first >>ran;", "echo other >>ran;")
+        (failed.folder / "pipeline.yaml").write_text(text)
+        (failed.folder / "ran").unlink()
+        done = failed.run_script("two", quick=quick)
+        assert done.returncode == 2
+        assert "has not come to 'each'" in done.stderr
+        assert "render the pipeline again with --use-cached one" in done.stderr
+        assert failed.lines("ran") == []
+        assert failed.run_log("two")["status"] == "FAIL"
+
+    def test_there_has_to_be_such_a_run(self, failed: Project, quick: Path) -> None:
+        """Before anything is written."""
+        assert "no run 'none'" in failed.render(
+            "-c", "demo.yaml", "--use-cached", "none", quick=quick, expect=2
+        )
+        assert not (failed.folder / "script.sh").exists()
+
+    def test_it_is_emulated_by_its_own_shell(self, failed: Project, quick: Path) -> None:
+        """Which is what `magnus emulate` calls."""
+        failed.render("-c", "demo.yaml", "--use-cached", "one", quick=quick)
+        done = failed.magnus("emulate", "script.sh", "--run-id", "two")
+        assert (done.returncode, failed.run_log("two")["status"]) == (0, "SUCCESS"), done.stderr
+        assert done.stderr.startswith("run two as demo-renderer would run it\n")

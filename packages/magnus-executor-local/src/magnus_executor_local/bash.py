@@ -43,13 +43,19 @@ def _header(plan: RenderPlan) -> str:
 #!/usr/bin/env bash
 # The dag of {file} as a script, rendered by magnus {plan.magnus_version} (demo-renderer).
 # dag hash: {plan.dag_hash}
-#
+{_continues(plan)}#
 # Usage: bash SCRIPT RUN_ID. It needs bash, and magnus on the PATH. Exits with 0 if the run succeeded, 1 if it failed, 2 or 3
 # if magnus could not go on, 130 if it was interrupted. Called again with the same run id after it was killed, it goes on.
 #
 # Helpers that this dag does not need, functions that are called by name, and a $ that is meant as it stands:
 # shellcheck disable=SC2317,SC2329,SC2016
 """
+
+
+def _continues(plan: RenderPlan) -> str:
+    if not plan.original_run_id:
+        return ""
+    return f"# It continues run {_comment(plan.original_run_id)}, and lets pass what had ended there.\n"
 
 
 def _part(name: str) -> str:
@@ -82,6 +88,9 @@ def _arm(node: RenderedNode, graph: RenderedGraph, graphs: Mapping[str, Rendered
     if node.role is Role.TERMINAL:
         yield f"call {as_shell_line(node.command)}"
         yield "return"
+        return
+    if node.is_finished:
+        yield f"at='{node.next}' # it had ended in the run that is continued"
         return
     if isinstance(text := node.node.definition.get("render_string"), str):
         yield "( # as it stands in the dag; how it ends does not matter"

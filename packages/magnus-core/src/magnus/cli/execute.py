@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from magnus.cli.options import (
+    CachedConfig,
     ConfigFile,
     Json,
     Level,
@@ -30,12 +31,7 @@ def execute(
     run_id: RunId = None,
     tag: Tag = "",
     use_cached: UseCached = None,
-    cached_config: Annotated[
-        str | None,
-        typer.Option(
-            "--cached-config", help="The configuration whose stores hold that run, if they are others."
-        ),
-    ] = None,
+    cached_config: CachedConfig = None,
     output: Annotated[
         str | None, typer.Option("--output", "-o", help="Where to write what is rendered; - for stdout.")
     ] = None,

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from magnus.cli.inside import Definition, GivenRunId, InOrder, MapVariable, StepName
-from magnus.cli.options import ConfigFile, Level, LogLevel, ParametersFile, Tag
+from magnus.cli.inside import Definition, GivenRunId, IfReached, InOrder, MapVariable, StepName
+from magnus.cli.options import CachedConfig, ConfigFile, Level, LogLevel, ParametersFile, Tag, UseCached
 
 ANOTHER_ATTEMPT = os.EX_TEMPFAIL
 """Exit code 75 of sysexits.h: not now, but try again. It differs from 1, so that nobody waits to try in vain."""
@@ -33,6 +33,9 @@ def execute_single_node(
         ),
     ] = "",
     in_order: InOrder = False,
+    use_cached: UseCached = None,
+    cached_config: CachedConfig = None,
+    if_reached: IfReached = False,
     job_from_stdin: Annotated[
         bool, typer.Option("--job-from-stdin", hidden=True, help="For processes that magnus starts itself.")
     ] = False,
@@ -46,7 +49,8 @@ def execute_single_node(
     Exits with 75 if the attempt failed and `retry` allows another, which the same command runs; with 1 if the step has failed
     for good, and at the fail node that closes the whole run. A step that has ended is not run again: the exit code tells
     how it had ended. With --in-order a step that has failed for good, or was not reached, exits with 0: what is called next
-    finds out from the run log.
+    finds out from the run log. With --if-reached nothing is run where nothing leads: for orchestrators that take any exit
+    code but 0 for a failure, though the run cannot go on after others than 1.
     """
     from magnus.domain.run_log import Status
 
@@ -63,7 +67,14 @@ def execute_single_node(
     from magnus.usecases.single_node import execute_single_node as work
 
     items = read_map_variable(map_variable)
-    part = Part(run_id, step_name, file, config_file, parameters_file, items, tag, stopped_because, in_order)
+    part = Part(
+        *(run_id, step_name, file, config_file, parameters_file, items, tag),
+        stopped_because=stopped_because,
+        in_order=in_order,
+        if_reached=if_reached,
+        use_cached=use_cached,
+        cached_config=cached_config,
+    )
     status = take_part(work, part, log_level)
     if status is not Status.SUCCESS:
         raise typer.Exit(1 if status is Status.FAIL else ANOTHER_ATTEMPT)

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from magnus.cli.inside import Definition, GivenRunId, InOrder, MapVariable, StepName
-from magnus.cli.options import ConfigFile, Level, LogLevel, ParametersFile, Tag
+from magnus.cli.inside import Definition, GivenRunId, IfReached, InOrder, MapVariable, StepName
+from magnus.cli.options import CachedConfig, ConfigFile, Level, LogLevel, ParametersFile, Tag, UseCached
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
 
@@ -45,6 +45,9 @@ def fan(
         ),
     ] = "",
     in_order: InOrder = False,
+    use_cached: UseCached = None,
+    cached_config: CachedConfig = None,
+    if_reached: IfReached = False,
     log_level: Level = LogLevel.INFO,
 ) -> None:
     """Open the branches of a composite node, or join them when all have ended.
@@ -64,7 +67,13 @@ def fan(
     from magnus.usecases.node_address import read_map_variable
 
     items = read_map_variable(map_variable)
-    part = Part(run_id, step_name, file, config_file, parameters_file, items, tag, in_order=in_order)
+    part = Part(
+        *(run_id, step_name, file, config_file, parameters_file, items, tag),
+        in_order=in_order,
+        if_reached=if_reached,
+        use_cached=use_cached,
+        cached_config=cached_config,
+    )
     if mode is Mode.IN:
         status = take_part(fan_in, part, log_level)
     else:

@@ -35,6 +35,13 @@ InOrder = Annotated[
         help="Called for every node of a graph in turn: do nothing if it was not reached, and exit with 0 after a failure too.",
     ),
 ]
+IfReached = Annotated[
+    bool,
+    typer.Option(
+        "--if-reached",
+        help="Refuse a node to which the steps before it, as they have ended, do not lead: one ended without a trace.",
+    ),
+]
 
 
 def take_part(

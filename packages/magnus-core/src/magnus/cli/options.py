@@ -29,6 +29,10 @@ UseCached = Annotated[
     str | None,
     typer.Option("--use-cached", metavar="RUN_ID", help="Continue this run: what succeeded is skipped."),
 ]
+CachedConfig = Annotated[
+    str | None,
+    typer.Option("--cached-config", help="The configuration whose stores hold that run, if they are others."),
+]
 Strict = Annotated[
     bool, typer.Option("--strict", help="Refuse what cannot be judged, and re-runs of a changed dag.")
 ]

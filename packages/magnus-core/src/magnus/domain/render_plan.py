@@ -47,6 +47,8 @@ class RenderedNode(NamedTuple):
         command: Runs one attempt of the node, or closes its graph; empty for a composite node.
         fan_out: Opens the branches of a composite node; empty for others.
         fan_in: Joins them.
+        is_finished: Whether it had ended in the run that is continued, so that it need not be called, nor anything in it: a
+            renderer lets it pass to *next*. Only nodes of the outermost graph are, from its beginning on.
     """
 
     key: str
@@ -60,6 +62,7 @@ class RenderedNode(NamedTuple):
     command: Command
     fan_out: Command
     fan_in: Command
+    is_finished: bool = False
 
     @property
     def place(self) -> str:
@@ -100,6 +103,7 @@ class RenderPlan(NamedTuple):
         parameters_file: The parameters file likewise; None for none.
         tag: The user's mark.
         stop: Closes the run as failed for a reason, after it was ended from outside.
+        original_run_id: The run that is continued; empty for none.
     """
 
     graphs: tuple[RenderedGraph, ...]
@@ -110,6 +114,7 @@ class RenderPlan(NamedTuple):
     parameters_file: str | None
     tag: str
     stop: Command
+    original_run_id: str = ""
 
     @property
     def root(self) -> RenderedGraph:

@@ -30,6 +30,9 @@ class Given(NamedTuple):
         parameters_file: The parameters file; None for none.
         tag: The user's mark.
         magnus_version: The version that renders.
+        use_cached: The run that is continued; empty for none.
+        cached_config: The configuration whose stores hold that run; None if they are the same.
+        finished: The nodes of the outermost graph that need not be called again.
     """
 
     pipeline_file: str
@@ -37,6 +40,9 @@ class Given(NamedTuple):
     parameters_file: str | None = None
     tag: str = ""
     magnus_version: str = ""
+    use_cached: str = ""
+    cached_config: str | None = None
+    finished: frozenset[str] = frozenset()
 
 
 class _Waiting(NamedTuple):
@@ -68,6 +74,7 @@ def build_plan(graph: Graph, types: Types, given: Given) -> RenderPlan:
         parameters_file=given.parameters_file,
         tag=given.tag,
         stop=_stop(graph, given),
+        original_run_id=given.use_cached,
     )
 
 
@@ -121,6 +128,7 @@ def _node(
         command=() if is_composite else ("magnus", "execute_single_node", *arguments),
         fan_out=("magnus", "fan", "--mode", "out", *arguments) if is_composite else (),
         fan_in=("magnus", "fan", "--mode", "in", *arguments) if is_composite else (),
+        is_finished=not outer.path and node.name in given.finished,
     )
 
 
@@ -134,6 +142,8 @@ def _arguments(path: str, given: Given, *, in_map: bool) -> Command:
         ("--config-file", given.config_file),
         ("--parameters-file", given.parameters_file),
         ("--tag", given.tag),
+        ("--use-cached", given.use_cached),
+        ("--cached-config", given.cached_config),
     ):
         arguments += [option, value] if value else []
     return tuple(arguments)

@@ -450,14 +450,18 @@ class Traversal:
         except ExecutionError as error:
             step.message = str(error)
             return self._end_step(step, Status.FAIL)
-        limit = min(len(branches), self._most_at_once(node))
-        if node.map is not None and node.map.max_concurrency is not None:
-            limit = min(limit, node.map.max_concurrency)
-        fan_out = FanOut(walk, node, step, branches, max(limit, 1), must_run)
+        fan_out = FanOut(walk, node, step, branches, max(self._limit(node, len(branches)), 1), must_run)
         if fan_out.has_ended:
             return self._join(fan_out)
         self._fan_outs.append(fan_out)
         return None
+
+    def _limit(self, node: Node, branches: int) -> int:
+        """Return how many of the *branches* of *node* may be open at the same time."""
+        limit = min(branches, self._most_at_once(node))
+        if node.map is not None and node.map.max_concurrency is not None:
+            limit = min(limit, node.map.max_concurrency)
+        return limit
 
     def _most_at_once(self, node: Node) -> int:
         """Return how many branches of *node* the executor, with its options for this node, has room for."""

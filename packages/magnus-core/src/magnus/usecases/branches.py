@@ -20,7 +20,7 @@ from magnus.ports.node_type import Role
 from magnus.usecases.closing import check_run_is_open, stopped
 from magnus.usecases.inside_run import inside_run
 from magnus.usecases.node_address import find_branch, find_node
-from magnus.usecases.reached import is_reached, read_branch
+from magnus.usecases.reached import check_is_reached, is_reached, read_branch
 from magnus.usecases.single_node import begin_step, check_branch_is_open, end_step, tell_in_order
 
 if TYPE_CHECKING:
@@ -78,7 +78,9 @@ def fan_out(
 def _open_branches(inside: InsideRun, part: Part) -> FannedOut:
     address = _composite_node(inside, part)
     context = inside.run.context
-    if part.in_order and not is_reached(context, address):
+    if not part.in_order:
+        check_is_reached(inside, part, address)
+    elif not is_reached(context, address):
         return FannedOut(Status.SUCCESS, [], [])
     scope = _scope(context, address)
     step = context.recorder.get_step_log(address.name)

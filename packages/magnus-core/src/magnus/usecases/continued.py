@@ -12,7 +12,7 @@ from magnus.domain.names import ROOT_BRANCH, parent
 from magnus.engine.masking import Masker
 from magnus.engine.recorder import RunRecorder, read_steps
 from magnus.engine.rerun import Rerun
-from magnus.errors import RunLogNotFoundError
+from magnus.errors import ConfigurationError, RunLogNotFoundError
 from magnus.usecases.dag_changes import describe_changes
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from magnus.domain.parameters import Values
     from magnus.domain.run_log import StepLog
     from magnus.engine.context import Services
+    from magnus.engine.reporting import Reporter
     from magnus.plugins.manager import AdapterManager
     from magnus.ports.catalog import Catalog
     from magnus.ports.run_log_store import RunLogStore
@@ -94,6 +95,20 @@ def open_continued(
         store, catalog = others.run_log_store, others.catalog
     continued = load_continued(store, request.use_cached, graph, frozenset(values))
     return continued._replace(other_catalog=catalog)
+
+
+def tell_changes(continued: Continued, reporter: Reporter, *, strict: bool) -> None:
+    """Warn where the dag is not the one of the run that is continued.
+
+    Raises:
+        ConfigurationError: It is not, and *strict* is set.
+    """
+    if not continued.changes:
+        return
+    message = f"the dag is not that of run '{continued.rerun.original_run_id}': {continued.changes}"
+    if strict:
+        raise ConfigurationError(message)
+    reporter.warning(message)
 
 
 def load_continued(store: RunLogStore, run_id: str, graph: Graph, explicit: frozenset[str]) -> Continued:

@@ -12,7 +12,7 @@ from magnus.errors import ConfigurationError
 from magnus.plugins.discovery import find_plugins
 from magnus.plugins.manager import AdapterManager
 from magnus.ports.executor import InteractiveExecutor, OrchestrationExecutor
-from magnus.usecases.continued import open_continued
+from magnus.usecases.continued import open_continued, tell_changes
 from magnus.usecases.execution import Execution
 from magnus.usecases.reading import read_definition
 from magnus.usecases.render import render
@@ -64,7 +64,7 @@ def execute_pipeline(
     needs = setup.compute_needs()
     executor = setup.build_executor()
     if isinstance(executor, OrchestrationExecutor):
-        return render(executor, graph, setup, request, environ)
+        return render(executor, graph, setup, request, environ, reporter)
     if not isinstance(executor, InteractiveExecutor):
         message = (
             f"executor '{config.executor.type}' neither runs steps nor renders; report this to its authors"
@@ -78,14 +78,7 @@ def execute_pipeline(
             for line in executor.reap(request.use_cached, setup.compute_needs):
                 reporter.warning(line)
         continued = open_continued(request, graph, services, values, environ, adapters, stack)
-        if continued is not None and continued.changes:
-            _tell_changes(request, continued.changes, reporter)
+        if continued is not None:
+            tell_changes(continued, reporter, strict=request.strict)
         execution = Execution(setup, graph, request, executor, services, needs, continued, environ)
         return execution.run(values, identities, terminal, reporter)
-
-
-def _tell_changes(request: Request, changes: str, reporter: Reporter) -> None:
-    message = f"the dag is not that of run '{request.use_cached}': {changes}"
-    if request.strict:
-        raise ConfigurationError(message)
-    reporter.warning(message)

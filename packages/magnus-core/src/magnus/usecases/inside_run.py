@@ -10,13 +10,16 @@ from magnus.definition.config import load_config
 from magnus.definition.pipeline import build_graph
 from magnus.definition.variables import PREFIX
 from magnus.domain.names import run_id_problem
-from magnus.domain.run_log import RunLog
+from magnus.domain.run_log import RunLog, Status
 from magnus.engine.code_identity import CodeIdentities
+from magnus.engine.in_process import InProcessExecutor
 from magnus.engine.masking import Masker, mask_config
 from magnus.engine.recorder import read_head
-from magnus.errors import ConfigurationError, RunLogExistsError, RunLogNotFoundError
+from magnus.engine.skip_ahead import SkipAhead
+from magnus.errors import ConfigurationError, RunLogExistsError, RunLogNotFoundError, ServiceError
 from magnus.plugins.discovery import find_plugins
 from magnus.plugins.manager import AdapterManager
+from magnus.usecases.continued import open_continued
 from magnus.usecases.outcome import Request
 from magnus.usecases.reading import read_definition
 from magnus.usecases.request_check import read_parameters
@@ -27,10 +30,12 @@ if TYPE_CHECKING:
 
     from magnus.bootstrap import Run
     from magnus.domain.graph import Graph
+    from magnus.domain.parameters import Values
     from magnus.engine.context import Services
     from magnus.engine.reporting import Reporter
     from magnus.engine.step import StepRunner
     from magnus.engine.terminal import Terminal
+    from magnus.usecases.continued import Continued
 
 
 class Part(NamedTuple):
@@ -47,6 +52,10 @@ class Part(NamedTuple):
         stopped_because: Why the run was ended from outside, for the fail node that closes it then; empty if it was not.
         in_order: Whether the caller asks for every node of a graph in turn, reached or not, and wants to be told of a failure
             only by the fail node of the outermost graph.
+        use_cached: The run that this one continues, if it does not exist yet.
+        cached_config: The configuration whose stores hold that run, if they are others.
+        if_reached: Whether a node to which nothing leads is refused: the caller may take a step that could not be run for a
+            failed one.
         dag: A `dag` block to begin the run with where there is no file; in a run that exists the run log's counts.
     """
 
@@ -59,6 +68,9 @@ class Part(NamedTuple):
     tag: str = ""
     stopped_because: str = ""
     in_order: bool = False
+    use_cached: str | None = None
+    cached_config: str | None = None
+    if_reached: bool = False
     dag: Mapping[str, Any] | None = None
 
 
@@ -139,7 +151,7 @@ def inside_run(
         )
         stack.callback(run.close)
         run_config = {**described, "dag": graph.definition()}
-        head, has_begun = _join_or_begin(run, graph, part, environ, run_config)
+        head, has_begun = _join_or_begin(run, graph, part, environ, run_config, adapters)
         if head.dag_hash != graph.hash():
             reporter.warning(f"the dag is not the one that run '{part.run_id}' began with")
         elapsed = run.context.clock.seconds_since(head.start_time)
@@ -160,27 +172,62 @@ def _recorded_graph(services: Services, part: Part, adapters: AdapterManager) ->
 
 
 def _join_or_begin(
-    run: Run, graph: Graph, part: Part, environ: Mapping[str, str], run_config: dict[str, Any]
+    run: Run,
+    graph: Graph,
+    part: Part,
+    environ: Mapping[str, str],
+    run_config: dict[str, Any],
+    adapters: AdapterManager,
 ) -> tuple[RunLog, bool]:
     """Return the head of the run's log, and whether it was made here: of several that begin a run at once, one makes it."""
     recorder = run.context.recorder
     with suppress(RunLogNotFoundError):
         return recorder.get_run_log(), False
-    values = read_parameters(Request(parameters_file=part.parameters_file), environ)
-    head = RunLog(
-        part.run_id,
-        dag_hash=graph.hash(),
-        tag=part.tag,
-        start_time=run.context.clock.timestamp(),
-        run_config=run_config,
+    request = Request(
+        parameters_file=part.parameters_file, use_cached=part.use_cached, cached_config=part.cached_config
     )
-    masked = {name: recorder.mask_value(value) for name, value in values.items()}
+    values = read_parameters(request, environ)
+    with ExitStack() as stack:
+        services = run.context.services
+        continued = open_continued(request, graph, services, values, environ, adapters, stack)
+        if continued is not None:
+            values = {**continued.parameters, **values}
+        head = RunLog(
+            part.run_id,
+            dag_hash=graph.hash(),
+            tag=part.tag,
+            use_cached=continued is not None,
+            original_run_id=continued.rerun.original_run_id if continued else "",
+            start_time=run.context.clock.timestamp(),
+            run_config=run_config,
+        )
+        masked = {name: recorder.mask_value(value) for name, value in values.items()}
+        try:
+            recorder.create_run_log(head, masked)
+        except RunLogExistsError:
+            return recorder.get_run_log(), False
+        if masked:
+            plain = {name: value.decode() for name, value in masked.items()}
+            services.experiment_tracker.log_parameters(part.run_id, part.tag, plain)
+        run.context.reporter.run_started(head)
+        if continued is not None:
+            _take_over(run, graph, head, continued, masked)
+        return head, True
+
+
+def _take_over(run: Run, graph: Graph, head: RunLog, continued: Continued, values: Values) -> None:
+    """Take from the run that is continued what it had finished.
+
+    Raises:
+        MagnusError: It cannot be taken; the new run is closed, because what it lacks would be missed later.
+    """
+    context = run.context._replace(executor=InProcessExecutor())
     try:
-        recorder.create_run_log(head, masked)
-    except RunLogExistsError:
-        return recorder.get_run_log(), False
-    if masked:
-        plain = {name: value.decode() for name, value in masked.items()}
-        run.context.services.experiment_tracker.log_parameters(part.run_id, part.tag, plain)
-    run.context.reporter.run_started(head)
-    return head, True
+        continued.bring_files(context.services.catalog, head.run_id)
+        SkipAhead(context, run.step_runner, dict(values), rerun=continued.rerun).skip_ahead(graph)
+    except BaseException as error:
+        head.message = f"not started: {error}"
+        head.status, head.end_time = Status.FAIL, context.clock.timestamp()
+        with suppress(ServiceError):  # the store may be what failed; the first error is the one to tell
+            context.recorder.set_run_log(head, values)
+        raise

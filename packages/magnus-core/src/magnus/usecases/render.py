@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,19 +15,28 @@ from magnus.engine.forwarding import own_version
 from magnus.engine.masking import Masker, mask_config
 from magnus.engine.rendering import Given, build_plan
 from magnus.errors import ConfigurationError
+from magnus.usecases.continued import open_continued, tell_changes
+from magnus.usecases.finished import finished_nodes
 from magnus.usecases.outcome import Outcome
+from magnus.usecases.request_check import read_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from magnus.bootstrap import Setup
     from magnus.domain.graph import Graph
+    from magnus.engine.reporting import Reporter
     from magnus.ports.executor import OrchestrationExecutor
     from magnus.usecases.outcome import Request
 
 
 def render(
-    executor: OrchestrationExecutor, graph: Graph, setup: Setup, request: Request, environ: Mapping[str, str]
+    executor: OrchestrationExecutor,
+    graph: Graph,
+    setup: Setup,
+    request: Request,
+    environ: Mapping[str, str],
+    reporter: Reporter,
 ) -> Outcome:
     """Write *graph* in the language of *executor*; nothing runs, and no run log is made.
 
@@ -35,6 +45,8 @@ def render(
             would stand in the file.
     """
     given = _given(request, setup, environ)
+    if given.use_cached:
+        given = given._replace(finished=_finished(graph, setup, request, environ, reporter))
     text = executor.render(build_plan(graph, Toolbox(setup), given))
     _refuse_secrets(text, setup, environ)
     target = request.output or executor.default_output
@@ -58,7 +70,6 @@ def _given(request: Request, setup: Setup, environ: Mapping[str, str]) -> Given:
         raise ConfigurationError(message)
     for option, value in (
         ("--run-id", request.run_id),
-        ("--use-cached", request.use_cached),
         ("execute_step", request.single_step),
     ):
         if value is not None:
@@ -73,14 +84,30 @@ def _given(request: Request, setup: Setup, environ: Mapping[str, str]) -> Given:
         parameters_file=request.parameters_file,
         tag=request.tag,
         magnus_version=own_version(),
+        use_cached=request.use_cached or "",
+        cached_config=request.cached_config,
     )
 
 
 _REMEDIES = {
     "--run-id": "give the run id to what is rendered",
-    "--use-cached": "continue the run with an executor that runs, `local` for instance",
     "execute_step": "run the step with an executor that runs, `local` for instance",
 }
+
+
+def _finished(
+    graph: Graph, setup: Setup, request: Request, environ: Mapping[str, str], reporter: Reporter
+) -> frozenset[str]:
+    """Return the nodes that had ended in the run that is continued."""
+    values = read_parameters(request, environ)
+    with ExitStack() as stack:
+        services = setup.build_services()
+        stack.callback(services.close)
+        continued = open_continued(request, graph, services, values, environ, setup.adapters, stack)
+        if continued is None:
+            return frozenset()
+        tell_changes(continued, reporter, strict=request.strict)
+        return finished_nodes(graph, continued.rerun, {**continued.parameters, **values})
 
 
 def _refuse_secrets(text: str, setup: Setup, environ: Mapping[str, str]) -> None:

@@ -17,7 +17,7 @@ from magnus.ports.node_type import Role
 from magnus.usecases.closing import check_run_is_open, close_run, last_values, stop_run, stopped
 from magnus.usecases.inside_run import inside_run
 from magnus.usecases.node_address import find_node
-from magnus.usecases.reached import is_reached, read_branch
+from magnus.usecases.reached import check_is_reached, is_reached, read_branch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,6 +58,7 @@ def execute_single_node(
             _check_closes_run(address)
             return stop_run(inside, part.stopped_because)
         if not part.in_order:
+            check_is_reached(inside, part, address)
             return run_node(inside, address)
         if not is_reached(inside.run.context, address):
             return Status.SUCCESS
@@ -72,6 +73,9 @@ def run_node(inside: InsideRun, address: Address) -> Status:
     role = context.types.node_type(address.node.type).role
     if role is Role.TERMINAL:
         return _close(inside, address)
+    if step is not None and step.mock:  # the beginning of a re-run has taken it over
+        context.reporter.step_ended(step)
+        return step.status
     if step is not None and step.status.has_ended:
         message = f"the step '{step.internal_name}' has ended with {step.status} before; nothing was run"
         context.reporter.warning(message)

@@ -113,7 +113,7 @@ def test_nodes_are_told_the_configuration_that_a_variable_names(
     ("arguments", "remedy"),
     [
         (("execute", "--run-id", "r"), "give the run id to what is rendered"),
-        (("execute", "--use-cached", "r"), "continue the run with an executor that runs"),
+        (("execute", "--use-cached", "r"), "no run 'r'"),
         (("execute-step", "one"), "run the step with an executor that runs"),
     ],
 )
