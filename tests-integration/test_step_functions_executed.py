@@ -6,15 +6,12 @@ The status of an execution proves little there: what is looked at are the jobs, 
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from harness import chain, python, shell, steps_of
-from test_aws_batch import DIGITS, LEFT_BY_RUNS, read_log
-
-from magnus.domain.canonical import first_difference
+from harness import chain, shell
+from test_aws_batch import read_log
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,7 +57,9 @@ class Machines:
         text = (self.project.folder / "rendering.yaml").read_text(encoding="utf-8")
         assert text
         definition = self.definition_in_use()
-        machine = json.dumps(rendering).replace('"JobDefinition": "x"', json.dumps({"JobDefinition": definition})[1:-1])
+        machine = json.dumps(rendering).replace(
+            '"JobDefinition": "x"', json.dumps({"JobDefinition": definition})[1:-1]
+        )
         arn = self._client.create_state_machine(
             name=f"machine-{run_id}", definition=machine, roleArn=self.account.aws.role()
         )["stateMachineArn"]
