@@ -30,6 +30,8 @@ _EXPORT = (
         "--group",
         "examples",
     ),
+    # Only who renders for Kubeflow needs it, and a part of it has no wheel.
+    *("--no-emit-package", "kfp", "--no-emit-package", "kfp-server-api"),
 )
 
 # A user's container may run as anyone, who may not write next to the sources: so everything is compiled beforehand.
