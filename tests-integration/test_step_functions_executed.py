@@ -5,17 +5,13 @@ The status of an execution proves little there: what is looked at are the jobs, 
 
 from __future__ import annotations
 
-import json
-import shutil
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from aws.account import KEPT
-from harness import chain, python, shell, steps_of
-from test_aws_batch import DIGITS, LEFT_BY_RUNS, read_log
-
-from magnus.domain.canonical import first_difference
+from harness import chain, shell
+from test_aws_batch import read_log
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +41,9 @@ class Machines:
             **options,
         }
         services = self.account.services()
-        self.project.write("config.yaml", {"executor": {"type": "aws-step-functions", "config": config}, **services})
+        self.project.write(
+            "config.yaml", {"executor": {"type": "aws-step-functions", "config": config}, **services}
+        )
         self.project.write("local.yaml", {"executor": {"type": "local"}, **services})
         folder = self.project.folder
         self.account.aws.job_definition(
@@ -68,7 +66,9 @@ class Machines:
             definition=(self.project.folder / "machine.json").read_text(encoding="utf-8"),
             roleArn=self.account.aws.role(),
         )["stateMachineArn"]
-        execution = self._client.start_execution(stateMachineArn=machine, name=run_id, input="{}")["executionArn"]
+        execution = self._client.start_execution(stateMachineArn=machine, name=run_id, input="{}")[
+            "executionArn"
+        ]
         while (status := self._client.describe_execution(executionArn=execution)["status"]) == "RUNNING":
             time.sleep(0.2)
         return str(status)

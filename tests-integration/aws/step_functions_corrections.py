@@ -56,14 +56,20 @@ def name_parameters_as_the_service(patch: pytest.MonkeyPatch) -> None:
     def operation(self: Any, service: str | None, action: str | None) -> Any:
         model = botocore.session.get_session().get_service_model(self._get_boto_service_name(service))
         wanted = self._get_boto_service_action(action)
-        return model.operation_model(next(name for name in model.operation_names if xform_name(name) == wanted))
+        return model.operation_model(
+            next(name for name in model.operation_names if xform_name(name) == wanted)
+        )
 
-    def to_boto(self: Any, parameters: Any, boto_service_name: Any = None, service_action_name: Any = None) -> None:
+    def to_boto(
+        self: Any, parameters: Any, boto_service_name: Any = None, service_action_name: Any = None
+    ) -> None:
         shape = operation(self, boto_service_name, service_action_name).input_shape
         if shape is not None:
             self._to_boto_request(parameters, shape)
 
-    def from_boto(self: Any, response: Any, boto_service_name: Any = None, service_action_name: Any = None) -> None:
+    def from_boto(
+        self: Any, response: Any, boto_service_name: Any = None, service_action_name: Any = None
+    ) -> None:
         shape = operation(self, boto_service_name, service_action_name).output_shape
         if shape is not None:
             self._from_boto_response(response, shape)
