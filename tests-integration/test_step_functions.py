@@ -3,56 +3,31 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
-import uuid
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
-from aws.server import Server
-from harness import Project, chain, shell, steps_of
+from harness import chain, shell, steps_of
 from test_demo_renderer import AWKWARD, ITEMS, parallel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    import subprocess
+    from collections.abc import Mapping
     from pathlib import Path
 
-REGION = "us-east-1"
-CREDENTIALS = {
-    "AWS_ACCESS_KEY_ID": "test",
-    "AWS_SECRET_ACCESS_KEY": "test",
-    "AWS_DEFAULT_REGION": REGION,
-    "AWS_REGION": REGION,
-}
+    from aws.stores import Stores
+    from harness import Project
 
 
 class OnS3:
-    """A project whose pipelines are rendered as state machines, with an account of AWS that has S3 alone."""
+    """A project whose pipelines are rendered as state machines, with an account of AWS that has stores and no jobs."""
 
-    def __init__(self, project: Project, endpoint: str, quick: Path) -> None:
+    def __init__(self, project: Project, stores: Stores, quick: Path) -> None:
         """Begin with an empty bucket."""
         self.project = project
-        self.variables = CREDENTIALS | {"AWS_ENDPOINT_URL": endpoint}
-        self.client: Any = boto3.client(
-            "s3",
-            endpoint_url=endpoint,
-            region_name=REGION,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-        )
-        self.bucket = f"magnus-{uuid.uuid4().hex}"
-        self.client.create_bucket(Bucket=self.bucket)
+        self.services = stores.blocks()
+        self.bucket = self.services["run_log_store"]["config"]["bucket"]
+        self.variables = stores.environment
         self._quick = quick
-
-    @property
-    def services(self) -> dict[str, Any]:
-        """The blocks of the stores."""
-        return {
-            "run_log_store": {"type": "s3", "config": {"bucket": self.bucket, "prefix": "runs"}},
-            "catalog": {"type": "s3", "config": {"bucket": self.bucket, "prefix": "catalog"}},
-        }
 
     def configure(self, **options: Any) -> None:
         """Write the configuration."""
@@ -77,18 +52,7 @@ class OnS3:
 
     def call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Call magnus, which starts quickly."""
-        path = f"{self._quick}{os.pathsep}{os.environ['PATH']}"
-        environment = self.project.environment(**self.variables) | {"PATH": path}
-        return subprocess.run(
-            [shutil.which("magnus", path=path) or "magnus", *arguments],
-            cwd=self.project.folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            check=False,
-        )
+        return self.project.call("magnus", *arguments, quick=self._quick, **self.variables)
 
     def run_log(self, run_id: str) -> dict[str, Any]:
         """Return the log of a run."""
@@ -105,18 +69,10 @@ class OnS3:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.fixture(scope="session")
-def s3_endpoint() -> Iterator[str]:
-    """Serve S3 in this process."""
-    server = Server(lambda application: application)
-    yield f"http://127.0.0.1:{server.port}"
-    server.close()
-
-
 @pytest.fixture
-def on_s3(project: Project, s3_endpoint: str, quick: Path) -> OnS3:
+def on_s3(project: Project, stores: Stores, quick: Path) -> OnS3:
     """Return a project with an empty bucket."""
-    return OnS3(project, s3_endpoint, quick)
+    return OnS3(project, stores, quick)
 
 
 def each(branch: Mapping[str, Any], **more: Any) -> dict[str, Any]:
