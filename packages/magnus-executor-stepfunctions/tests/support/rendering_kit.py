@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-OPTIONS = {"job_queue": "queue", "job_definition": "steps", "items": "s3://bucket/items"}
+OPTIONS: dict[str, Any] = {"job_queue": "queue", "job_definition": "steps", "items": "s3://bucket/items"}
 
 
 class Renderer:

@@ -6,7 +6,7 @@ import pytest
 
 from magnus_executor_stepfunctions.config import StepFunctionsOptions
 
-NEEDED = {"job_queue": "queue", "job_definition": "steps"}
+NEEDED: dict[str, Any] = {"job_queue": "queue", "job_definition": "steps"}
 
 
 def test_a_queue_and_a_definition_are_enough() -> None:

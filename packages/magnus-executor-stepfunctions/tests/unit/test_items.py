@@ -38,7 +38,7 @@ def test_an_inline_map_has_as_many_items_as_its_history_has_room_for(renderer: R
 def test_too_many_items_are_refused() -> None:
     """Their ends would not fit into the data of a state."""
     with pytest.raises(
-        ConfigurationError, match="has 3 items, and Step Functions takes 2 .*iterate over groups"
+        ConfigurationError, match=r"has 3 items, and Step Functions takes 2 .*iterate over groups"
     ):
         check_items(PLACE.format("distributed", 2, 100), '["{}", "{}", "{}"]')
 
@@ -56,7 +56,7 @@ def test_an_item_that_no_command_has_room_for_is_refused() -> None:
 def test_a_list_that_is_too_large_for_data_is_refused_inline_only() -> None:
     """It is read item by item otherwise."""
     text = json.dumps([json.dumps({"x": "y" * 1000})] * 200)
-    with pytest.raises(ConfigurationError, match="need .* bytes, and Step Functions takes 196608"):
+    with pytest.raises(ConfigurationError, match=r"need .* bytes, and Step Functions takes 196608"):
         check_items(PLACE.format("inline", 1000, 8000), text)
     assert check_items(PLACE.format("distributed", 1000, 8000), text)
 
