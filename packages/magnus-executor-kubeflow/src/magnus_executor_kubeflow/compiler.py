@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from functools import partial
+from inspect import Parameter, Signature
+from typing import TYPE_CHECKING, Any
 
 from google.protobuf import json_format
 from kfp import dsl
 
 from magnus.domain.render_plan import Token
-from magnus_executor_kubeflow.layout import (
-    REASON,
-    BranchTask,
-    ContainerTask,
-    EachTask,
-    Layout,
-    SubPipeline,
-    Task,
-    items_place,
-)
+from magnus_executor_kubeflow.items import SCHEME
+from magnus_executor_kubeflow.layout import REASON, BranchTask, ContainerTask, EachTask
 
-# Annotations are not put off here: kfp reads those of functions.
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from magnus_executor_kubeflow.layout import Layout, SubPipeline, Task
 
 RUN_ID = "run_id"
 MAP_VARIABLE = "map_variable"
@@ -51,31 +47,24 @@ class _Compiler:
         """Compile a graph; those that it holds have been added before."""
         self._add_loops(branch)
 
-        def with_item(run_id: str, map_variable: str) -> None:
-            self._fill(branch.tasks, {RUN_ID: run_id, MAP_VARIABLE: map_variable})
+        def body(given: Mapping[str, Any]) -> None:
+            self._fill(branch.tasks, given)
 
-        def without_item(run_id: str) -> None:
-            self._fill(branch.tasks, {RUN_ID: run_id})
-
-        body = with_item if branch.has_item else without_item
-        self._branches[branch.name] = dsl.pipeline(name=branch.name)(body)
+        inputs = dict.fromkeys(_names(has_item=branch.has_item), str)
+        self._branches[branch.name] = dsl.pipeline(name=branch.name)(_function(branch.name, inputs, body))
 
     def whole(self, layout: Layout) -> Any:
         """Compile the outermost graph, with what closes the run after it."""
         self._add_loops(layout.root)
 
-        def body(run_id: str) -> None:
-            given = {RUN_ID: run_id}
-            closing = _container(layout.closing, given)
-            with dsl.ExitHandler(closing):
-                self._fill(layout.root.tasks, given)
+        def body(given: Mapping[str, Any]) -> None:
+            values = {RUN_ID: given.get(RUN_ID, dsl.PIPELINE_JOB_ID_PLACEHOLDER)}
+            with dsl.ExitHandler(_container(layout.closing, values)):
+                self._fill(layout.root.tasks, values)
 
-        def with_job() -> None:
-            body(dsl.PIPELINE_JOB_ID_PLACEHOLDER)
-
-        return dsl.pipeline(name=layout.name, description="\n".join(layout.description))(
-            body if layout.run_id_is_parameter else with_job
-        )
+        inputs = {RUN_ID: str} if layout.run_id_is_parameter else {}
+        made = dsl.pipeline(name=layout.name, description="\n".join(layout.description))
+        return made(_function(layout.name, inputs, body))
 
     def _fill(self, tasks: tuple[Task, ...], given: Mapping[str, Any]) -> None:
         """Make the tasks of the pipeline that is being compiled."""
@@ -84,8 +73,8 @@ class _Compiler:
             if isinstance(task, ContainerTask):
                 made[task.name] = _container(task, given)
             elif isinstance(task, BranchTask):
-                names = [RUN_ID, MAP_VARIABLE] if task.has_item else [RUN_ID]
-                made[task.name] = self._branches[task.name](**{name: given[name] for name in names})
+                inputs = {name: given[name] for name in _names(has_item=task.has_item)}
+                made[task.name] = self._branches[task.name](**inputs)
             else:
                 items = made[task.items_from].outputs[ITEMS]
                 made[task.name] = self._branches[task.name](run_id=given[RUN_ID], items=items)
@@ -96,40 +85,41 @@ class _Compiler:
         """Compile the loops of a graph; in pipelines of their own, because nothing can wait for a loop as such."""
         for task in graph.tasks:
             if isinstance(task, EachTask):
-                self._branches[task.name] = self._loop(task)
+                inputs = {RUN_ID: str, ITEMS: list}
+                loop = _function(task.name, inputs, partial(self._loop, task))
+                self._branches[task.name] = dsl.pipeline(name=task.name)(loop)
 
-    def _loop(self, task: EachTask) -> Callable[..., Any]:
-        def loop(run_id: str, items: list) -> None:  # type: ignore[type-arg]  # kfp reads the annotation
-            with dsl.ParallelFor(items=items, parallelism=task.at_once) as item:
-                branch = self._branches[task.branch](run_id=run_id, map_variable=item)
-                branch.set_caching_options(enable_caching=False)
+    def _loop(self, task: EachTask, given: Mapping[str, Any]) -> None:
+        with dsl.ParallelFor(items=given[ITEMS], parallelism=task.at_once) as item:
+            branch = self._branches[task.branch](run_id=given[RUN_ID], map_variable=item)
+            branch.set_caching_options(enable_caching=False)
 
-        made: Callable[..., Any] = dsl.pipeline(name=task.name)(loop)
-        return made
+
+def _names(*, has_item: bool) -> list[str]:
+    return [RUN_ID, MAP_VARIABLE] if has_item else [RUN_ID]
+
+
+def _function(name: str, parameters: Mapping[str, Any], body: Callable[[dict[str, Any]], Any]) -> Any:
+    """Return a function as kfp wants to be given one: it reads its name, and the types of its parameters."""
+
+    def function(*values: Any, **given: Any) -> Any:
+        return body(dict(zip(parameters, values, strict=False)) | given)
+
+    function.__name__ = name
+    kind = Parameter.POSITIONAL_OR_KEYWORD
+    signature = Signature([Parameter(key, kind, annotation=of) for key, of in parameters.items()])
+    function.__signature__ = signature  # type: ignore[attr-defined]  # where `inspect` looks for it
+    return function
 
 
 def _container(task: ContainerTask, given: Mapping[str, Any]) -> Any:
     """Make a task that calls magnus."""
-
-    def plain(run_id: str) -> dsl.ContainerSpec:
-        return _spec(task, {Token.RUN_ID: run_id})
-
-    def in_map(run_id: str, map_variable: str) -> dsl.ContainerSpec:
-        return _spec(task, {Token.RUN_ID: run_id, Token.MAP_VARIABLE: map_variable})
-
-    def giving(run_id: str, items: dsl.OutputPath(list)) -> dsl.ContainerSpec:  # type: ignore[valid-type]
-        return _spec(task, {Token.RUN_ID: run_id}, items)
-
-    def giving_in_map(run_id: str, map_variable: str, items: dsl.OutputPath(list)) -> dsl.ContainerSpec:  # type: ignore[valid-type]
-        return _spec(task, {Token.RUN_ID: run_id, Token.MAP_VARIABLE: map_variable}, items)
-
+    names = _names(has_item=task.has_item)
+    parameters: dict[str, Any] = dict.fromkeys(names, str)
     if task.gives_items:
-        function: Any = giving_in_map if task.has_item else giving
-    else:
-        function = in_map if task.has_item else plain
-    function.__name__ = task.name
-    names = [RUN_ID, MAP_VARIABLE] if task.has_item else [RUN_ID]
-    made = dsl.container_component(function)(**{name: given[name] for name in names})
+        parameters[ITEMS] = dsl.OutputPath(list)
+    component = dsl.container_component(_function(task.name, parameters, partial(_spec, task)))
+    made = component(**{name: given[name] for name in names})
     made.set_caching_options(enable_caching=False)
     for name, value in task.environment.items():
         made.set_env_variable(name, value)
@@ -144,11 +134,15 @@ def _container(task: ContainerTask, given: Mapping[str, Any]) -> Any:
     return made
 
 
-def _spec(task: ContainerTask, placeholders: Mapping[Token, Any], items: Any = None) -> dsl.ContainerSpec:
-    known = {**placeholders, Token.REASON: REASON}
+def _spec(task: ContainerTask, given: Mapping[str, Any]) -> dsl.ContainerSpec:
+    known = {
+        Token.RUN_ID: given[RUN_ID],
+        Token.MAP_VARIABLE: given.get(MAP_VARIABLE),
+        Token.REASON: REASON,
+    }
     words = [known[part] if isinstance(part, Token) else part for part in task.command]
-    if items is not None:
-        words += ["--items-to", items_place(str(items))]
+    if task.gives_items:
+        words += ["--items-to", f"{SCHEME}{given[ITEMS]}"]
     return dsl.ContainerSpec(image=task.image, command=words[:2], args=words[2:])
 
 

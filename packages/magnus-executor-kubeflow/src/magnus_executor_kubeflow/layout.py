@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from magnus.domain.limits import Limits, limits_of
 from magnus.domain.role import Role
 from magnus_executor_kubeflow.config import EXECUTOR
-from magnus_executor_kubeflow.items import SCHEME
 from magnus_executor_kubeflow.order import in_order
 
 if TYPE_CHECKING:
@@ -151,7 +150,7 @@ class Layout(NamedTuple):
 def lay_out(plan: RenderPlan, options: KubeflowOptions) -> Layout:
     """Return what the pipeline of *plan* consists of."""
     names = _Names(plan)
-    graphs = [_graph(graph, names, options) for graph in reversed(plan.graphs)]
+    graphs = [_graph(graph, names, options) for graph in reversed(_called(plan))]
     closing = ContainerTask(
         name=names.take("close-run"),
         command=plan.stop,
@@ -165,6 +164,7 @@ def lay_out(plan: RenderPlan, options: KubeflowOptions) -> Layout:
         description=(
             f"The dag of {_one_line(plan.pipeline_file)}, rendered by magnus {plan.magnus_version} ({EXECUTOR}).",
             f"dag hash: {plan.dag_hash}",
+            *([f"continues the run: {plan.original_run_id}"] if plan.original_run_id else []),
         ),
         branches=tuple(graphs[:-1]),
         root=graphs[-1],
@@ -173,13 +173,28 @@ def lay_out(plan: RenderPlan, options: KubeflowOptions) -> Layout:
     )
 
 
+def _called(plan: RenderPlan) -> list[RenderedGraph]:
+    """Return the graphs of *plan* of which something has to be called."""
+    called = []
+    needed = {plan.root.key}
+    for graph in plan.graphs:
+        if graph.key in needed:
+            called.append(graph)
+            for node in graph.nodes:
+                needed.update([] if node.is_finished else node.branches.values())
+    return called
+
+
 def _graph(graph: RenderedGraph, names: _Names, options: KubeflowOptions) -> SubPipeline:
-    ends: dict[str, str] = {}
+    ends: dict[str, tuple[str, ...]] = {}
     tasks: list[Task] = []
     for node, awaited in in_order(graph.nodes):
-        after = tuple(ends[key] for key in awaited)
-        tasks += _node(node, graph, after, names, options)
-        ends[node.key] = tasks[-1].name
+        after = tuple(dict.fromkeys(name for key in awaited for name in ends[key]))
+        if node.is_finished:
+            ends[node.key] = after
+        else:
+            tasks += _node(node, graph, after, names, options)
+            ends[node.key] = (tasks[-1].name,)
     return SubPipeline(graph.key, tuple(tasks), has_item=bool(graph.items))
 
 
@@ -291,8 +306,3 @@ class _Names:
             name = f"{wanted}-{number}"
         self._taken.add(name)
         return name
-
-
-def items_place(file: str) -> str:
-    """Return what `fan --items-to` is given for the *file* of an output parameter."""
-    return f"{SCHEME}{file}"
