@@ -10,11 +10,12 @@ import pytest
 from fake_batch.containers import DEFAULT_LOG_GROUP
 from moto.moto_api._internal.models import moto_api_backend
 
+from aws import set_up
 from aws.batch_corrections.install import install
 from aws.batch_corrections.scheduler import Scheduler
 from aws.batch_hooks import BatchHooks
 from aws.server import Server
-from aws.set_up import SetUp
+from aws.set_up import CREDENTIALS, SetUp
 from aws.traffic import Traffic
 
 if TYPE_CHECKING:
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
 
     from docker import DockerClient
 
-REGION = "us-east-1"
-CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+REGION = set_up.REGION
 
 
 class Emulator(SetUp):

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 
-from aws.emulator import CREDENTIALS, REGION
 from aws.server import Server
-from aws.set_up import SetUp
+from aws.set_up import CREDENTIALS, REGION, SetUp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -108,7 +108,8 @@ def _build_dependencies(engine: DockerClient, base: str, tag: str, requirements:
     (folder / "requirements.txt").write_text(requirements, encoding="utf-8")
     # Here and not while the image is built: with this machine's cache, certificates and index, and none of them in a layer.
     target = folder / "packages"
-    command = f"pip install --quiet --only-binary :all: --python-version {python}"
+    # Of kfp-server-api there is no wheel; it is Python alone, like all that is built here.
+    command = f"pip install --quiet --only-binary :all: --no-binary kfp-server-api --python-version {python}"
     _uv(
         *command.split(),
         *("--python-platform", f"{machine}-manylinux_2_28"),
