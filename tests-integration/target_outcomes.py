@@ -99,8 +99,8 @@ def documented(text: str) -> dict[tuple[str, str], str]:
     return found
 
 
-def main() -> None:
-    """Try every dag on every target, and print the table."""
+def main() -> int:
+    """Try every dag on every target, and print the table; return the exit code."""
     from aws.stores import Stores
     from quick_magnus import quick_magnus
 
@@ -111,14 +111,17 @@ def main() -> None:
         for number, (name, case) in enumerate(CASES.items()):
             expected = run_case(Project(Path(folder) / f"{number}-local"), case, Way(LOCAL))
             for target in TARGETS:
-                sys.stderr.write(f"{name}: {target}\n")
                 project = Project(Path(folder) / f"{number}-{target}")
-                outcomes[name, target] = short(
-                    outcome_of(project, case, way_of(target, stores, quick), expected)
-                )
+                try:
+                    outcome = short(outcome_of(project, case, way_of(target, stores, quick), expected))
+                except AssertionError as error:
+                    outcome = "FAILED"
+                    sys.stderr.write(f"{name} on {target}: {error}\n")
+                outcomes[name, target] = outcome
     stores.close()
     sys.stdout.write(table(outcomes))
+    return int("FAILED" in outcomes.values())
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

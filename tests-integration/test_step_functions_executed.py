@@ -5,11 +5,11 @@ The status of an execution proves little there: what is looked at are the jobs, 
 
 from __future__ import annotations
 
-import json
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from aws.account import KEPT
 from harness import chain, shell
 from test_aws_batch import read_log
 
@@ -32,46 +32,46 @@ class Machines:
         self._client: Any = account.aws.client("stepfunctions")
 
     def configure(self, **options: Any) -> None:
-        """Write the configuration, and a job definition whose image has the project's files as they are now."""
+        """Write the configuration, and register a definition whose image holds the project's files as they are now."""
         config = {
             "job_queue": self.account.aws.queue(),
+            "job_definition": "steps",
             "items": f"s3://{self.account.bucket}/items",
             **self.account.place,
+            **options,
         }
         services = self.account.services()
-        executor = {"type": "aws-step-functions", "config": {**config, **options, "job_definition": "x"}}
-        self.project.write("config.yaml", {"executor": executor, **services})
+        self.project.write(
+            "config.yaml", {"executor": {"type": "aws-step-functions", "config": config}, **services}
+        )
         self.project.write("local.yaml", {"executor": {"type": "local"}, **services})
-        image = self.account.image(self.project.folder)
-        definition = self.account.definition_that_keeps(image, self.project.folder)
-        executor["config"]["job_definition"] = definition
-        self.project.write("rendering.yaml", {"executor": executor, **services})
+        folder = self.project.folder
+        self.account.aws.job_definition(
+            self.account.image(folder),
+            name="steps",
+            volumes=[{"name": "kept", "host": {"sourcePath": str(folder)}}],
+            mountPoints=[{"sourceVolume": "kept", "containerPath": KEPT, "readOnly": False}],
+            environment=[{"name": "KEPT_FOLDER", "value": KEPT}],
+            linuxParameters={"initProcessEnabled": True},
+            resourceRequirements=[{"type": "MEMORY", "value": "1024"}, {"type": "VCPU", "value": "1"}],
+        )
 
     def execute(self, run_id: str, *options: str, **executor: Any) -> str:
         """Render the project's pipeline, execute it under the name *run_id*, and return the status."""
         self.configure(**executor)
-        # In the job the configuration is that of the image, where a definition of the image cannot be named yet.
         done = self.project.magnus("execute", "-c", "config.yaml", "-o", "machine.json", *options)
         assert done.returncode == 0, done.stderr
-        rendering = json.loads((self.project.folder / "machine.json").read_text(encoding="utf-8"))
-        text = (self.project.folder / "rendering.yaml").read_text(encoding="utf-8")
-        assert text
-        definition = self.definition_in_use()
-        machine = json.dumps(rendering).replace(
-            '"JobDefinition": "x"', json.dumps({"JobDefinition": definition})[1:-1]
-        )
-        arn = self._client.create_state_machine(
-            name=f"machine-{run_id}", definition=machine, roleArn=self.account.aws.role()
+        machine = self._client.create_state_machine(
+            name=f"machine-{run_id}",
+            definition=(self.project.folder / "machine.json").read_text(encoding="utf-8"),
+            roleArn=self.account.aws.role(),
         )["stateMachineArn"]
-        execution = self._client.start_execution(stateMachineArn=arn, name=run_id, input="{}")["executionArn"]
+        execution = self._client.start_execution(stateMachineArn=machine, name=run_id, input="{}")[
+            "executionArn"
+        ]
         while (status := self._client.describe_execution(executionArn=execution)["status"]) == "RUNNING":
             time.sleep(0.2)
         return str(status)
-
-    def definition_in_use(self) -> str:
-        """Return the newest definition."""
-        found = self.account.aws.client("batch").describe_job_definitions()["jobDefinitions"]
-        return str(found[-1]["jobDefinitionArn"])
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def test_a_chain_with_a_retry_and_a_failure(machines: Machines) -> None:
     machines.project.write("pipeline.yaml", {"dag": graph})
     assert machines.execute("r") == "SUCCEEDED"
     steps = read_log(machines.project, "config.yaml", "r").steps
-    assert [attempt.exit_code for attempt in steps["first"].attempts] == [3, 0]
+    assert [attempt.exit_code for attempt in steps["first"].attempts] == [3, None]
     assert {name: step.status for name, step in steps.items()} == {
         "first": "SUCCESS",
         "second": "FAIL",
