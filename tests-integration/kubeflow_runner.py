@@ -48,7 +48,7 @@ def main(pipeline: str, root: str, arguments: str, environment: str) -> int:
     try:
         components.load_component_from_file(pipeline)(**json.loads(arguments))
     except RuntimeError as error:
-        print(error)
+        sys.stderr.write(f"{error}\n")
         return 1
     return 0
 

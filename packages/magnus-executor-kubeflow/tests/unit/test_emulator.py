@@ -62,7 +62,10 @@ def test_nodes_are_called_one_after_another_and_then_the_run_is_closed(
         *("--file", "pipeline.yaml", "--config-file", "config.yaml", "--in-order"),
     )
     assert (first.name, first.image, dict(first.environment)) == ("one", "project:1", {"A": "b"})
-    assert last.arguments[-2:] == ("--stopped-because", "Kubeflow ended the pipeline before the run had ended")
+    assert last.arguments[-2:] == (
+        "--stopped-because",
+        "Kubeflow ended the pipeline before the run had ended",
+    )
     assert "--in-order" not in last.arguments
 
 
@@ -87,12 +90,16 @@ def test_steps_of_hours_are_tried_again_too(render: Callable[..., str], tmp_path
     """Argo stops after the time that Kubeflow calls the longest pause."""
     compute = ScriptedCompute(tmp_path, {"one": [75, 75, 0]}, takes_seconds=100_000)
     assert run(render(one_step(f"{TASK}, retry: 3")), compute)
-    text = render(one_step(f"{TASK}, retry: 3")).replace("backoffMaxDuration: 315360000s", "backoffMaxDuration: 3600s")
+    text = render(one_step(f"{TASK}, retry: 3")).replace(
+        "backoffMaxDuration: 315360000s", "backoffMaxDuration: 3600s"
+    )
     assert not run(text, ScriptedCompute(tmp_path / "two", {"one": [75, 75, 0]}, takes_seconds=100_000))
 
 
 @pytest.mark.parametrize("code", [1, 2, 75, 137])
-def test_the_pipeline_ends_at_a_task_that_fails(render: Callable[..., str], tmp_path: Path, code: int) -> None:
+def test_the_pipeline_ends_at_a_task_that_fails(
+    render: Callable[..., str], tmp_path: Path, code: int
+) -> None:
     """Whatever its exit code; then the run is closed."""
     compute = ScriptedCompute(tmp_path, {"one": [code]})
     assert not run(render(one_step()), compute)
@@ -199,20 +206,40 @@ class TestStrictness:
             ("schemaVersion", "2.0.0", "schemaVersion: '2.0.0' is not interpreted; magnus renders '2.1.0'"),
             ("pipelineInfo.other", "x", "pipelineInfo.other: is not interpreted"),
             ("root.dag.outputs", {}, "root.dag.outputs: is not interpreted"),
-            ("root.dag.tasks.close-run.triggerPolicy.condition", "true", "triggerPolicy.condition: is not interpreted"),
+            (
+                "root.dag.tasks.close-run.triggerPolicy.condition",
+                "true",
+                "triggerPolicy.condition: is not interpreted",
+            ),
             ("root.dag.tasks.close-run.triggerPolicy.strategy", "ANY", "strategy: 'ANY' is not interpreted"),
-            ("root.dag.tasks.close-run.cachingOptions.enableCache", True, "enableCache: True is not interpreted"),
+            (
+                "root.dag.tasks.close-run.cachingOptions.enableCache",
+                True,
+                "enableCache: True is not interpreted",
+            ),
             ("root.dag.tasks.close-run.artifactIterator", {}, "artifactIterator: is not interpreted"),
             ("root.dag.tasks.close-run.dependentTasks", ["nobody"], "waits for 'nobody', which is not there"),
-            ("root.dag.tasks.close-run.componentRef.name", "nothing", "component 'nothing', which is not there"),
+            (
+                "root.dag.tasks.close-run.componentRef.name",
+                "nothing",
+                "component 'nothing', which is not there",
+            ),
             ("root.dag.tasks.close-run.inputs.artifacts", {}, "inputs.artifacts: is not interpreted"),
-            ("root.dag.tasks.close-run.inputs.parameters", {}, "gives [], and its component takes ['run_id']"),
+            (
+                "root.dag.tasks.close-run.inputs.parameters",
+                {},
+                "gives [], and its component takes ['run_id']",
+            ),
             (
                 "root.dag.tasks.close-run.inputs.parameters.run_id.runtimeValue.constant",
                 "{{$.pipeline_job_name}}",
                 "holds a placeholder that is not interpreted",
             ),
-            ("root.inputDefinitions", {"parameters": {"x": {"parameterType": "STRING"}}}, "has the parameter 'x'"),
+            (
+                "root.inputDefinitions",
+                {"parameters": {"x": {"parameterType": "STRING"}}},
+                "has the parameter 'x'",
+            ),
             ("components.comp-one.executorLabel", "exec-two", "there is no executor 'exec-two'"),
             ("components.comp-one.platformSpecs", {}, "platformSpecs: is not interpreted"),
             (
@@ -220,9 +247,17 @@ class TestStrictness:
                 "STRUCT",
                 "parameterType: 'STRUCT' is not interpreted",
             ),
-            ("components.comp-one.inputDefinitions.parameters.run_id.isOptional", True, "isOptional: is not interpreted"),
+            (
+                "components.comp-one.inputDefinitions.parameters.run_id.isOptional",
+                True,
+                "isOptional: is not interpreted",
+            ),
             ("deploymentSpec.executors.exec-one.importer", {}, "exec-one.importer: is not interpreted"),
-            ("deploymentSpec.executors.exec-one.container.lifecycle", {}, "container.lifecycle: is not interpreted"),
+            (
+                "deploymentSpec.executors.exec-one.container.lifecycle",
+                {},
+                "container.lifecycle: is not interpreted",
+            ),
             (
                 "deploymentSpec.executors.exec-one.container.args",
                 ["{{$.inputs.artifacts['x'].path}}"],

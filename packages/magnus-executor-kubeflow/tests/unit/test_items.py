@@ -31,7 +31,20 @@ def put(tmp_path: Path) -> Callable[..., list[Any]]:
 
 def test_items_come_back_as_they_were(put: Callable[..., list[Any]]) -> None:
     """Whatever they are."""
-    values = ["a", 'b"c\\', "$(HOME)", "$$", "\\$", "{{workflow.name}}", "{{{{", "\\{{", {"{{": ["$", {}]}, 1.5, None, "日本"]
+    values = [
+        "a",
+        'b"c\\',
+        "$(HOME)",
+        "$$",
+        "\\$",
+        "{{workflow.name}}",
+        "{{{{",
+        "\\{{",
+        {"{{": ["$", {}]},
+        1.5,
+        None,
+        "日本",
+    ]
     texts = put(*values)
     assert [json.loads(text)["x"] for text in texts] == values
 

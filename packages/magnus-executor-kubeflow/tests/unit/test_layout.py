@@ -53,7 +53,13 @@ def awaited(*nodes: Any) -> dict[str, tuple[str, ...]]:
 
 def test_a_node_waits_for_the_last_of_those_that_may_lead_to_it() -> None:
     """An edge leads to the fail node from everywhere."""
-    chain = [node("a", "b", "fail"), node("b", "c", "fail"), node("c", "ok", "fail"), node("ok"), node("fail")]
+    chain = [
+        node("a", "b", "fail"),
+        node("b", "c", "fail"),
+        node("c", "ok", "fail"),
+        node("ok"),
+        node("fail"),
+    ]
     assert awaited(*chain) == {"a": (), "b": ("a",), "c": ("b",), "ok": ("c",), "fail": ("c",)}
 
 
@@ -70,12 +76,15 @@ def test_ways_that_part_and_meet_again_are_all_waited_for() -> None:
     for declared in (nodes, nodes[::-1]):
         found = awaited(*declared)
         assert (set(found["meet"]), found["fail"], found["ok"]) == ({"go", "mend"}, ("meet",), ("meet",))
-        assert list(found)[0] == "start"
+        assert next(iter(found)) == "start"
 
 
 def test_a_long_chain_takes_no_time() -> None:
     """And no recursion."""
     nodes = [node(f"n{number}", f"n{number + 1}", "fail") for number in range(3000)]
     found = awaited(*nodes, node("n3000"), node("fail"))
-    assert list(found) == [*(f"n{number}" for number in range(3001)), "fail"] or list(found)[-2:] == ["n3000", "fail"]
+    assert list(found) == [*(f"n{number}" for number in range(3001)), "fail"] or list(found)[-2:] == [
+        "n3000",
+        "fail",
+    ]
     assert found["fail"] == ("n2999",)

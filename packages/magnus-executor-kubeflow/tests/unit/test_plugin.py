@@ -34,11 +34,15 @@ def test_it_says_what_it_can_do(*, parallel: bool) -> None:
     """As data, from its options."""
     options = KubeflowOptions(docker_image="image:1", enable_parallel=parallel)
     told = KubeflowExecutor.capabilities(options)
-    assert (told.placement, told.concurrent_branches, told.refused_features) == (Placement.REMOTE, parallel, {})
+    assert (told.placement, told.concurrent_branches, told.refused_features) == (
+        Placement.REMOTE,
+        parallel,
+        {},
+    )
 
 
 @pytest.mark.parametrize("module", ["plugin", "config", "executor", "emulator"])
 def test_what_check_and_steps_need_loads_no_vendor(module: str) -> None:
-    """kfp takes longer to import than all of magnus, and a pod runs one step."""
+    """Kfp takes longer to import than all of magnus, and a pod runs one step."""
     code = f"import sys, magnus_executor_kubeflow.{module}; sys.exit('kfp' in sys.modules or 'google' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

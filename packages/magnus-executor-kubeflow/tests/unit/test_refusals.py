@@ -27,9 +27,15 @@ def one_step(step: str = TASK) -> str:
 @pytest.mark.parametrize(
     ("step", "told"),
     [
-        (f"{TASK}, resources: {{shm: 1GiB}}", "/dev/shm"),
-        (f"{TASK}, executor_config: {{kubeflow: {{pipeline_name: mine}}}}", "pipeline_name: a pipeline has it once"),
-        (f"{TASK}, executor_config: {{kubeflow: {{run_id_from: parameter}}}}", "run_id_from: a pipeline has it once"),
+        (f"{TASK}, resources: {{shm: 1GiB}}", "a pipeline of Kubeflow cannot set the size of"),
+        (
+            f"{TASK}, executor_config: {{kubeflow: {{pipeline_name: mine}}}}",
+            "pipeline_name: a pipeline has it once",
+        ),
+        (
+            f"{TASK}, executor_config: {{kubeflow: {{run_id_from: parameter}}}}",
+            "run_id_from: a pipeline has it once",
+        ),
         (
             f"type: parallel, branches: {{left: {{max_time: 5, start_at: done, steps: {{{ENDS}}}}}}}",
             "nobody keeps its time",

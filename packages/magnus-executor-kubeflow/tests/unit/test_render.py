@@ -40,7 +40,9 @@ def read(text: str) -> Mapping[str, Any]:
 
 def test_the_pipeline_is_as_it_was(render: Callable[..., str]) -> None:
     """Byte for byte, but for the versions of magnus and of kfp; who changes what is rendered looks at the difference."""
-    text = render((GOLDEN / "pipeline.yaml").read_text(encoding="utf-8"), options="environment: {LEVEL: high}")
+    text = render(
+        (GOLDEN / "pipeline.yaml").read_text(encoding="utf-8"), options="environment: {LEVEL: high}"
+    )
     expected = (GOLDEN / "pipeline-kubeflow.yaml").read_text(encoding="utf-8")
     versions = {"{magnus}": version("magnus-core"), "{kfp}": version("kfp")}
     for mark, number in versions.items():
@@ -59,7 +61,9 @@ def test_each_task_leads_back_to_the_dag(render: Callable[..., str]) -> None:
 def test_kfp_is_told_what_resources_a_step_needs(render: Callable[..., str]) -> None:
     """By the step first, then by the configuration; nodes that only close or open something ask for nothing."""
     limits = "cpu: 0.25, memory: 512MiB, accelerator_type: amd.com/gpu"
-    containers = read(render(one_step(f"{TASK}, resources: {{cpu: 2, gpu: 1}}"), options=limits))["containers"]
+    containers = read(render(one_step(f"{TASK}, resources: {{cpu: 2, gpu: 1}}"), options=limits))[
+        "containers"
+    ]
     resources = containers["one"]["resources"]
     assert (resources["resourceCpuLimit"], resources["resourceMemoryLimit"]) == ("2", "512Mi")
     assert resources["accelerator"]["resourceType"] == "amd.com/gpu"
@@ -103,7 +107,9 @@ def test_branches_run_beside_each_other_or_one_after_another(
     step = f"type: parallel, branches: {{left: {BRANCH}, right: {BRANCH}}}"
     tasks = read(render(one_step(step), options=options))["tasks"]
     (right,) = [task for name, task in tasks.items() if re.fullmatch(r"one-right-\w{6}", name)]
-    assert [re.sub(r"\w{6}$", "", name) if "-" in name else name for name in right["dependentTasks"]] == [waits_for]
+    assert [re.sub(r"\w{6}$", "", name) if "-" in name else name for name in right["dependentTasks"]] == [
+        waits_for
+    ]
 
 
 def test_nothing_comes_from_kubeflows_cache(render: Callable[..., str]) -> None:
@@ -124,7 +130,8 @@ def test_the_run_id_is_kubeflows_own_or_a_parameter(render: Callable[..., str]) 
 
 
 @pytest.mark.parametrize(
-    ("file", "name"), [("my train.yaml", "my-train"), ("Größer Als_1.yaml", "gr-er-als-1"), ("日.yaml", "pipeline")]
+    ("file", "name"),
+    [("my train.yaml", "my-train"), ("Größer Als_1.yaml", "gr-er-als-1"), ("日.yaml", "pipeline")],
 )
 def test_the_pipeline_is_called_after_its_file(
     render: Callable[..., str], tmp_path: Path, file: str, name: str
@@ -140,7 +147,9 @@ def test_the_pipelines_name_can_be_given(render: Callable[..., str]) -> None:
     assert yaml.safe_load(text)["pipelineInfo"]["name"] == "nightly-1"
 
 
-@pytest.mark.parametrize("name", ["close-run", "exit-handler-1", "for-loop-1", "one-join", "one-each", "main"])
+@pytest.mark.parametrize(
+    "name", ["close-run", "exit-handler-1", "for-loop-1", "one-join", "one-each", "main"]
+)
 def test_a_step_may_be_called_what_kfp_or_we_call_something(render: Callable[..., str], name: str) -> None:
     """Each task keeps its own command, and its place."""
     text = f"""
