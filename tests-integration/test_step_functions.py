@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import json
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from aws.set_up import REGION
 from harness import chain, shell, steps_of, wait_for
+from readme_blocks import File, read_blocks
 from test_demo_renderer import AWKWARD, ITEMS, parallel
+from test_readme import type_in
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Mapping
-    from pathlib import Path
 
     from aws.stores import Stores
     from harness import Project
+
+
+README = Path(__file__).parents[1] / "packages" / "magnus-executor-stepfunctions" / "README.md"
 
 
 class OnS3:
@@ -217,3 +223,14 @@ def test_no_secret_is_in_the_machine_or_beside_the_items(on_s3: OnS3) -> None:
     seen = [text, done.stdout, done.stderr, *on_s3.objects("items/")]
     assert "***" in done.stdout
     assert [each for each in seen if "canary-5b1e" in each] == []
+
+
+def test_each_block_of_the_readme_does_what_it_shows(on_s3: OnS3) -> None:
+    """With an account, in the region that it has."""
+    boto3.client("s3").create_bucket(Bucket="my-bucket")
+    variables = on_s3.project.environment(**on_s3.variables)
+    for block in read_blocks(README):
+        if isinstance(block, File):
+            on_s3.project.write(block.name, block.text.replace("eu-central-1", REGION))
+        else:
+            type_in(block, on_s3.project.folder, variables)
