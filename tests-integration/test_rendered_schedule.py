@@ -1,7 +1,8 @@
 """When attempts are made by what is rendered: at the same moments as by `local`, on a clock that nobody waits for.
 
 Emulators wait on the virtual clock as their targets would, and the commands that they call, which run in this process, wait on
-it for what is left of a pause. So a target that waits too long shows, and one that waits less than it may does not: magnus waits then.
+it for what is left of a pause. So a target that waits too long shows, and one that waits less than it may does not: magnus
+waits then.
 """
 
 from __future__ import annotations
