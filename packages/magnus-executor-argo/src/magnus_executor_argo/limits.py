@@ -84,8 +84,8 @@ def keep_size(
 
 
 def _about(number: int) -> int:
-    """Return *number* with two digits that tell something: it rests on an estimate, and a longer version is no reason to change it."""
-    unit = 10 ** max(0, len(str(number)) - 2)
+    """Return *number*, rounded down to two digits: it rests on an estimate, which a few bytes more do not change."""
+    unit = int("1" + "0" * (len(str(number)) - 2)) if number > 99 else 1
     return number // unit * unit
 
 

@@ -215,6 +215,20 @@ def test_what_follows_what(render: Callable[..., str]) -> None:
     assert guarded == {"mend", "tell", "failed"}
 
 
+def test_nodes_may_be_called_as_the_words_of_expressions(render: Callable[..., str]) -> None:
+    """Their tasks are called otherwise: an expression could not name them."""
+    steps = {"in": task(next="not"), "not": task(next="done")} | {
+        "done": {"type": "success"},
+        "failed": {"type": "fail"},
+    }
+    found = templates(render({"start_at": "in", "steps": steps}))["main"]["dag"]["tasks"]
+    assert [(each["name"], each["template"], each.get("depends")) for each in found[:3]] == [
+        ("in--step", "in", None),
+        ("not--step", "not", "in--step.Succeeded"),
+        ("done", "done", "not--step.Succeeded"),
+    ]
+
+
 def test_a_graph_may_begin_with_its_end(render: Callable[..., str]) -> None:
     """What nothing leads to is left out."""
     dag = {"start_at": "done", "steps": {"done": {"type": "success"}, "failed": {"type": "fail"}}}
