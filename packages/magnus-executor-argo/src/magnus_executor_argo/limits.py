@@ -85,8 +85,8 @@ def keep_size(
 
 def _about(number: int) -> int:
     """Return *number*, rounded down to two digits: it rests on an estimate, which a few bytes more do not change."""
-    unit = int("1" + "0" * (len(str(number)) - 2)) if number > 99 else 1
-    return number // unit * unit
+    digits = str(number)
+    return int(digits[:2] + "0" * len(digits[2:]))
 
 
 def _nodes_of(graphs: Sequence[RenderedGraph]) -> dict[str, int]:
