@@ -6,8 +6,6 @@ import os
 import subprocess
 from typing import TYPE_CHECKING, Any
 
-from aws.emulator import REGION
-
 from magnus.cli.app import main
 
 if TYPE_CHECKING:
@@ -15,7 +13,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pytest
-    from aws.emulator import Emulator
     from harness import Project
 
 FILE = "pipeline-kubeflow.yaml"
@@ -23,38 +20,29 @@ FILE = "pipeline-kubeflow.yaml"
 
 
 class Kubeflow:
-    """A project, and an account of AWS with its stores."""
+    """A project whose stores can be reached from anywhere."""
 
-    def __init__(self, project: Project, aws: Emulator, quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Work in the folder of *project*, with a new bucket of *aws*."""
+    def __init__(
+        self, project: Project, services: Mapping[str, Any], quick: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Work in the folder of *project* with the blocks *services*; *quick* is where the `magnus` is that runs nodes."""
         self.project = project
-        self._aws = aws
+        self.services = services
         self._quick = quick
-        self._bucket = aws.bucket()
-        for name, value in aws.environment.items():
-            monkeypatch.setenv(name, value)
         for name in [name for name in os.environ if name.startswith("MAGNUS_")]:
             monkeypatch.delenv(name)
         monkeypatch.chdir(project.folder)
 
-    @property
-    def services(self) -> dict[str, Any]:
-        """The blocks of the stores."""
-        place = {"bucket": self._bucket, "region": REGION, "endpoint_url": self._aws.endpoint}
-        return {
-            "run_log_store": {"type": "s3", "config": {"prefix": "runs", **place}},
-            "catalog": {"type": "s3", "config": {"prefix": "catalog", **place}},
-        }
-
-    def write(
-        self, graph: Mapping[str, Any], services: Mapping[str, Any] | None = None, **options: Any
-    ) -> None:
-        """Write a pipeline, and the configurations that render it (`config.yaml`) and run it here (`local.yaml`)."""
-        blocks = self.services | dict(services or {})
-        executor = {"type": "kubeflow", "config": {"docker_image": "project:1", **options}}
+    def write(self, graph: Mapping[str, Any], **options: Any) -> None:
+        """Write a pipeline and its configurations."""
         self.project.write("pipeline.yaml", {"dag": graph})
-        self.project.write("config.yaml", {"executor": executor} | blocks)
-        self.project.write("local.yaml", {"executor": {"type": "local"}} | blocks)
+        self.configure(**options)
+
+    def configure(self, **options: Any) -> None:
+        """Write the configurations: `config.yaml` renders for Kubeflow, `local.yaml` runs here."""
+        executor = {"type": "kubeflow", "config": {"docker_image": "project:1", **options}}
+        self.project.write("config.yaml", {"executor": executor, **self.services})
+        self.project.write("local.yaml", {"executor": {"type": "local"}, **self.services})
 
     def render(self, *options: str, expect: int = 0) -> str:
         """Render the pipeline in this process, where kfp is imported once; return the text."""

@@ -6,8 +6,8 @@ from functools import partial
 from inspect import Parameter, Signature
 from typing import TYPE_CHECKING, Any
 
-from google.protobuf import json_format
-from kfp import dsl
+from google.protobuf import json_format  # type: ignore[import-untyped]
+from kfp import dsl  # type: ignore[import-untyped]
 
 from magnus.domain.render_plan import Token
 from magnus_executor_kubeflow.items import SCHEME

@@ -6,7 +6,6 @@ import json
 import re
 import threading
 from itertools import count
-from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,7 @@ from magnus_executor_kubeflow.pipeline_file import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
 
     from magnus.ports.emulator import EmulatedCompute
     from magnus_executor_kubeflow.pipeline_file import Component, Container, Source, Task

@@ -30,6 +30,10 @@ REASON = "Kubeflow ended the pipeline before the run had ended"
 IN_ORDER = "--in-order"
 
 
+_OF_KFP = re.compile(r"(?:exit-handler|for-loop)-\d+")
+"""What kfp calls what we do not name."""
+
+
 class Retry(NamedTuple):
     """How Kubeflow tries a task again: never later than magnus would.
 
@@ -195,7 +199,7 @@ def _graph(graph: RenderedGraph, names: _Names, options: KubeflowOptions) -> Sub
         else:
             tasks += _node(node, graph, after, names, options)
             ends[node.key] = (tasks[-1].name,)
-    return SubPipeline(graph.key, tuple(tasks), has_item=bool(graph.items))
+    return SubPipeline(names.of(graph.key), tuple(tasks), has_item=bool(graph.items))
 
 
 def _node(
@@ -206,7 +210,7 @@ def _node(
     place = f"{_one_line(node.place)}: {text}" if node.place else text
     has_item = bool(graph.items)
     common = ContainerTask(
-        name=node.key,
+        name=names.of(node.key),
         command=(*node.command, IN_ORDER),
         place=place,
         after=after,
@@ -231,7 +235,7 @@ def _node(
     yield opening
     branches: list[str] = []
     if node.node.map is not None:
-        (branch,) = node.branches.values()
+        (branch,) = (names.of(key) for key in node.branches.values())
         each = EachTask(
             names.take(f"{node.key}-each"),
             f"{place}: a branch for each {_one_line(node.node.map.iterate_as)}",
@@ -243,7 +247,8 @@ def _node(
         yield each
         branches.append(each.name)
     else:
-        for name, branch in node.branches.items():
+        for name, key in node.branches.items():
+            branch = names.of(key)
             waits_for = branches[-1:] if not node.options.enable_parallel and branches else [opening.name]
             yield BranchTask(branch, f"{place}: {_one_line(name)}", tuple(waits_for), has_item)
             branches.append(branch)
@@ -291,14 +296,19 @@ def _one_line(text: str) -> str:
 
 
 class _Names:
-    """Gives out names for tasks that are no node: none that a key of the plan has, nor one that kfp takes itself."""
+    """Gives every task and sub-pipeline a name: that of its node or graph, unless kfp gives it to something of its own."""
 
     def __init__(self, plan: RenderPlan) -> None:
-        self._taken = {
-            key for graph in plan.graphs for key in (graph.key, *(node.key for node in graph.nodes))
-        }
+        keys = [key for graph in plan.graphs for key in (graph.key, *(node.key for node in graph.nodes))]
+        self._taken = set(keys)
+        self._of = {key: self.take(f"{key}-step") if _OF_KFP.fullmatch(key) else key for key in keys}
+
+    def of(self, key: str) -> str:
+        """Return the name of a node or graph."""
+        return self._of[key]
 
     def take(self, wanted: str) -> str:
+        """Return a name for something that is neither."""
         name = wanted
         number = 1
         while name in self._taken:

@@ -21,7 +21,7 @@ def in_order(nodes: Sequence[RenderedNode]) -> list[tuple[RenderedNode, tuple[st
     by_key = {node.key: node for node in nodes}
     ready = [node for node in reversed(nodes) if not waiting[node.key]]
     position: dict[str, int] = {}
-    ordered = []
+    ordered: list[RenderedNode] = []
     while ready:
         node = ready.pop()
         position[node.key] = len(ordered)

@@ -24,6 +24,7 @@ PLACEHOLDER = re.compile(
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)s")
 _TYPES = ("STRING", "LIST")
 _SCHEMA = "2.1.0"
+_NEVER = (False,)
 _AT_ANY_END = "ALL_UPSTREAM_TASKS_COMPLETED"
 
 
@@ -251,7 +252,7 @@ def _task(name: str, task: Strict) -> Task:
     if task.has("cachingOptions"):
         caching = task.take("cachingOptions").mapping()
         if caching.has("enableCache"):
-            caching.expect("enableCache", False)
+            caching.expect("enableCache", *_NEVER)
         caching.end()
     reference = task.take("componentRef").mapping()
     component = reference.text("name")

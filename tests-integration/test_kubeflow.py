@@ -1,0 +1,194 @@
+"""Pipelines that `kubeflow` has rendered, run on this machine: what they survive, how they end, and what is left of them."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from harness import chain, python, shell, steps_of, wait_for
+from kubeflow_kit import FILE, Kubeflow
+from outside import kubeflow as outside
+from test_demo_renderer import AWKWARD, ITEMS, parallel
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from aws.stores import Stores
+    from harness import Project
+
+
+@pytest.fixture
+def kubeflow(project: Project, stores: Stores, quick: Path, monkeypatch: pytest.MonkeyPatch) -> Kubeflow:
+    """Return a project with its stores in S3."""
+    return Kubeflow(project, stores.blocks(), quick, monkeypatch)
+
+
+def each(branch: Mapping[str, Any], on: str = "items", **more: Any) -> dict[str, Any]:
+    """Return a map."""
+    return {"type": "map", "iterate_on": on, "iterate_as": "the item", "branch": branch} | more
+
+
+def test_steps_branches_and_items_keep_their_names(kubeflow: Kubeflow) -> None:
+    """Whatever people call things; others read the file, and the log is that of the `local` run."""
+    awkward = [name for name in AWKWARD if name != "esac"]
+    steps = {name: {"type": "as-is"} for name in awkward[:6]}
+    branches = {name: {name: {"type": "as-is"}} for name in awkward[6:]}
+    items = [*ITEMS, "$(HOME)$$", "{{workflow.name}}", "{{$.inputs.parameters['run_id']}}"]
+    inner = chain({"one ü": shell('test -n "$MAGNUS_PRM_MAP_VARIABLE"')})
+    kubeflow.write(chain(steps | {"split": parallel(**branches), "each 'x'": each(inner)}))
+    kubeflow.project.write("the 'p'.yaml", {"items": items})
+    kubeflow.render("-p", "the 'p'.yaml", "--tag", "(exit 9) `x` 'y' $HOME")
+    assert outside.problems(kubeflow.project.folder / FILE) == []
+    done = kubeflow.emulate("one")
+    assert done.returncode == 0, done.stderr
+    log = kubeflow.log("one")
+    assert log["tag"] == "(exit 9) `x` 'y' $HOME"
+    assert set(awkward[:6]) < set(steps_of(log))
+    assert len(log["steps"]["each 'x'"]["branches"]) == len(items)
+    kubeflow.project.execute("-c", "local.yaml", "-p", "the 'p'.yaml", "--run-id", "two")
+    kubeflow.assert_same("two", "one")
+
+
+def test_failures_go_where_the_dag_says(kubeflow: Kubeflow) -> None:
+    """Out of a step, a branch, a join and a map whose list there is not; the log is that of the `local` run."""
+    bad = {
+        "bad": shell("exit 5", on_failure="mend", retry={"max_attempts": 2}),
+        "skipped": shell("false"),
+        "mend": shell("true"),
+    }
+    steps = {
+        **bad,
+        "split": parallel(left=bad, right={"worse": shell("exit 5")}) | {"on_failure": "lost"},
+        "never": shell("false"),
+        "lost": each(chain({"one": shell("true")}), on="nowhere", on_failure="last"),
+        "neither": shell("false"),
+        "last": python("tasks.last"),
+    }
+    kubeflow.project.write("tasks.py", "def last():\n    return {'n': 1}\n")
+    kubeflow.write(chain(steps))
+    kubeflow.render()
+    done = kubeflow.emulate("one")
+    assert done.returncode == 0, done.stderr
+    kubeflow.project.execute("-c", "local.yaml", "--run-id", "two")
+    kubeflow.assert_same("two", "one")
+    log = steps_of(kubeflow.log("one"))
+    assert {"skipped", "never", "neither"}.isdisjoint(log)
+    assert (log["split"]["status"], log["lost"]["status"], log["last"]["status"]) == (
+        "FAIL",
+        "FAIL",
+        "SUCCESS",
+    )
+
+
+def test_a_failed_run_is_continued_on_local_and_the_reverse(kubeflow: Kubeflow) -> None:
+    """Only what failed runs again, in branches too."""
+    steps = {
+        "good": {"one": shell("echo good >>ran")},
+        "bad": {"one": shell("echo bad >>ran; test -e fixed")},
+    }
+    kubeflow.write(chain({"split": parallel(**steps), "last": shell("echo last >>ran")}))
+    kubeflow.render()
+    assert kubeflow.emulate("one").returncode == 1
+    assert kubeflow.log("one")["status"] == "FAIL"
+    kubeflow.project.write("fixed", "")
+    kubeflow.project.execute("-c", "local.yaml", "--run-id", "two", "--use-cached", "one")
+    assert sorted(kubeflow.project.lines("ran")) == ["bad", "bad", "good", "last"]
+    text = kubeflow.render("--use-cached", "one")
+    assert "continues the run: one" in text
+    done = kubeflow.emulate("three")
+    assert done.returncode == 0, done.stderr
+    assert sorted(kubeflow.project.lines("ran")) == ["bad", "bad", "bad", "good", "last", "last"]
+    kubeflow.assert_same("two", "three")
+
+
+def test_what_had_ended_is_not_called_when_a_run_is_continued(kubeflow: Kubeflow) -> None:
+    """Nor is anything in it: it is not in the file."""
+    first = parallel(left={"one": shell("echo x >>ran")}, right={"one": shell("true")})
+    kubeflow.write(chain({"split": first, "bad": shell("test -e fixed"), "last": shell("echo last >>ran")}))
+    kubeflow.project.execute("-c", "local.yaml", "--run-id", "one", expect=1)
+    kubeflow.project.write("fixed", "")
+    text = kubeflow.render("--use-cached", "one")
+    assert "split" not in text
+    done = kubeflow.emulate("two")
+    assert done.returncode == 0, done.stderr
+    assert kubeflow.project.lines("ran") == ["x", "last"]
+    assert "split.left.one" in steps_of(kubeflow.log("two"))
+
+
+def test_a_pod_that_is_killed_ends_the_run(kubeflow: Kubeflow) -> None:
+    """A branch beside it goes on to its end; then the run is closed with the reason, and can be continued."""
+    kubeflow.project.write(
+        "tasks.py",
+        """
+        import os
+        from pathlib import Path
+
+        def die():
+            if not Path("fixed").exists():
+                os._exit(9)
+        """,
+    )
+    branches = {"bad": {"die": python("tasks.die")}, "good": {"one": shell("echo good >>ran")}}
+    kubeflow.write(
+        chain({"split": parallel(**branches) | {"on_failure": "last"}, "last": shell("echo last >>ran")})
+    )
+    kubeflow.render()
+    assert kubeflow.emulate("one").returncode == 1
+    assert kubeflow.project.lines("ran") == ["good"]
+    log = kubeflow.log("one")
+    assert (log["status"], log["message"]) == ("FAIL", "Kubeflow ended the pipeline before the run had ended")
+    kubeflow.project.write("fixed", "")
+    kubeflow.project.execute("-c", "local.yaml", "--run-id", "two", "--use-cached", "one")
+    assert kubeflow.project.lines("ran") == ["good", "last"]
+
+
+def test_an_item_that_is_too_large_ends_the_run(kubeflow: Kubeflow) -> None:
+    """Where it is written, with the reason."""
+    kubeflow.project.write("tasks.py", "def large():\n    return {'items': ['x' * 40_000]}\n")
+    kubeflow.write(chain({"large": python("tasks.large"), "each": each(chain({"one": shell("true")}))}))
+    kubeflow.render()
+    done = kubeflow.emulate("one")
+    assert done.returncode == 1
+    assert "the executor 'kubeflow' hands on 32768 at most" in done.stderr
+    assert kubeflow.log("one")["status"] == "FAIL"
+
+
+def test_the_time_of_the_whole_run_is_kept(kubeflow: Kubeflow) -> None:
+    """What runs then is stopped, and nothing after it begins."""
+    steps = {"one": shell("sleep 60", on_failure="two"), "two": shell("touch two")}
+    kubeflow.write(chain(steps) | {"max_time": 3})
+    kubeflow.render()
+    assert kubeflow.emulate("one").returncode == 1
+    log = kubeflow.log("one")
+    assert (log["status"], log["message"]) == ("FAIL", "the run took longer than its max_time of 3 s")
+    assert list(log["steps"]) == ["one"]
+
+
+def test_a_signal_to_the_emulator_ends_what_runs(kubeflow: Kubeflow) -> None:
+    """In branches that run at the same time."""
+    waiting = {name: {"work": shell(f"touch {name}; sleep 60")} for name in ("left", "right")}
+    kubeflow.write(chain({"split": parallel(**waiting), "last": shell("touch last")}))
+    kubeflow.render()
+    project = kubeflow.project
+    running = project.start("emulate", FILE, "--run-id", "one")
+    wait_for(lambda: all((project.folder / name).exists() for name in waiting), 60, "both branches")
+    running.send_signal(signal.SIGTERM)
+    _, said = running.communicate(timeout=60)
+    assert running.returncode == 130, said
+    project.wait_until_nothing_runs()
+    assert not (project.folder / "last").exists()
+
+
+@pytest.mark.parametrize("variable", ["MAGNUS_PRM_token", "TOKEN", "MAGNUS_VAR_token"])
+def test_no_secret_is_in_the_file(variable: str, kubeflow: Kubeflow, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither what the environment holds nor the credentials of the configuration: they are read where steps run."""
+    steps = chain({"one": shell("true"), "each": each(chain({"one": shell("true")}))})
+    kubeflow.services["secrets"] = {"type": "aws-secrets-manager", "config": {"region": "us-east-1"}}
+    kubeflow.write(steps)
+    monkeypatch.setenv(variable, "canary-5b1e")
+    assert "canary-5b1e" not in kubeflow.render()
+    kubeflow.write(steps, environment={"TOKEN": "${token}"})
+    if variable == "MAGNUS_VAR_token":
+        kubeflow.render(expect=2)

@@ -1,0 +1,138 @@
+"""What is rendered for Kubeflow, run by kfp's own runner in real containers: a reader of pipelines that is none of ours."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from harness import chain, python, shell, steps_of
+from kubeflow_kit import FILE, Kubeflow
+from test_aws_batch import DIGITS, LEFT_BY_RUNS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aws.account import Account
+    from harness import Project
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+RUNNER = Path(__file__).parent / "kubeflow_runner.py"
+
+TASKS = """
+    def add(n: int):
+        return {"n": n + 1}
+
+    def square(x: int):
+        return {"square": x * x}
+
+    def die():
+        import os
+        os._exit(9)
+"""
+
+
+@pytest.fixture
+def kubeflow(account: Account, project: Project, quick: Path, monkeypatch: pytest.MonkeyPatch) -> Kubeflow:
+    """Return a project with its stores in S3."""
+    return Kubeflow(project, account.services(), quick, monkeypatch)
+
+
+def run(kubeflow: Kubeflow, account: Account, graph: Mapping[str, Any], *options: str) -> int:
+    """Run a pipeline as `one` by kfp and as `two` by `local`, and return kfp's exit code; the logs are to be the same."""
+    kubeflow.write(graph)  # the image holds it, with another name of the image itself
+    kubeflow.write(graph, docker_image=account.image(kubeflow.project.folder), run_id_from="parameter")
+    kubeflow.render(*options)
+    code = run_by_kfp(kubeflow, account, "one")
+    kubeflow.project.magnus("execute", "-c", "local.yaml", "--run-id", "two", *options)
+    kubeflow.assert_same("two", "one")
+    return code
+
+
+def run_by_kfp(kubeflow: Kubeflow, account: Account, run_id: str) -> int:
+    """Run what was rendered."""
+    root = kubeflow.project.folder / "root"
+    arguments = [FILE, str(root), json.dumps({"run_id": run_id}), json.dumps(account.aws.environment)]
+    done = subprocess.run(
+        [sys.executable, str(RUNNER), *arguments],
+        cwd=kubeflow.project.folder,
+        env=kubeflow.project.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode in (0, 1), done.stdout + done.stderr
+    print(done.stdout, done.stderr)  # noqa: T201 - seen if the test fails
+    return done.returncode
+
+
+def test_steps_attempts_and_failures(kubeflow: Kubeflow, account: Account) -> None:
+    """A step that is tried three times, `on_failure`, and what comes after it."""
+    kubeflow.project.write("tasks.py", TASKS)
+    steps = {
+        "add": python("tasks.add"),
+        "bad": shell("exit 5", retry={"max_attempts": 3, "backoff": {"initial": 0.1}}, on_failure="mend"),
+        "skipped": shell("false"),
+        "mend": python("tasks.add"),
+    }
+    kubeflow.project.write("parameters.yaml", {"n": 1})
+    assert run(kubeflow, account, chain(steps), "-p", "parameters.yaml") == 0
+    log = kubeflow.log("one")
+    assert log["parameters"]["n"] == 3
+    assert len(steps_of(log)["bad"]["attempts"]) == 3
+    assert "skipped" not in steps_of(log)
+
+
+def test_branches_and_items_in_each_other(kubeflow: Kubeflow, account: Account) -> None:
+    """A map in a parallel node, a branch of which fails, and a list that is empty."""
+    kubeflow.project.write("tasks.py", TASKS)
+
+    def each(on: str) -> dict[str, Any]:
+        branch = chain({"square": python("tasks.square")})
+        return {"type": "map", "iterate_on": on, "iterate_as": "x", "branch": branch}
+
+    split = {
+        "type": "parallel",
+        "branches": {"left": chain({"each": each("xs")}), "right": chain({"bad": shell("exit 5")})},
+        "on_failure": "none",
+    }
+    steps = {"split": split, "skipped": {"type": "as-is"}, "none": each("nothing")}
+    kubeflow.project.write("parameters.yaml", {"xs": [1, 2, 3], "nothing": []})
+    assert run(kubeflow, account, chain(steps), "-p", "parameters.yaml") == 0
+
+
+def test_a_failed_run(kubeflow: Kubeflow, account: Account) -> None:
+    """The pipeline fails, and what closes the run changes nothing in it."""
+    assert run(kubeflow, account, chain({"bad": shell("exit 5"), "never": shell("true")})) == 1
+    assert kubeflow.log("one")["message"] == kubeflow.log("two")["message"]
+
+
+def test_a_step_that_cannot_be_run(kubeflow: Kubeflow, account: Account) -> None:
+    """Nothing comes after it, and the run is closed with the reason."""
+    kubeflow.project.write("tasks.py", TASKS)
+    steps = {"break": python("tasks.die"), "never": shell("true")}
+    kubeflow.write(chain(steps))
+    kubeflow.write(chain(steps), docker_image=account.image(kubeflow.project.folder), run_id_from="parameter")
+    kubeflow.render()
+    assert run_by_kfp(kubeflow, account, "one") == 1
+    log = kubeflow.log("one")
+    assert (log["status"], log["message"]) == ("FAIL", "Kubeflow ended the pipeline before the run had ended")
+    assert "never" not in steps_of(log)
+
+
+def test_the_example_of_machine_learning(kubeflow: Kubeflow, account: Account) -> None:
+    """Digits, unchanged: the log is that of `local`."""
+    folder = kubeflow.project.folder
+    shutil.copytree(DIGITS, folder, ignore=LEFT_BY_RUNS, dirs_exist_ok=True)
+    kubeflow.configure()
+    kubeflow.configure(docker_image=account.image(folder), run_id_from="parameter")
+    kubeflow.render("-p", "parameters.yaml")
+    assert run_by_kfp(kubeflow, account, "one") == 0
+    local = kubeflow.project.magnus("execute", "-c", "local.yaml", "-p", "parameters.yaml", "--run-id", "two")
+    assert local.returncode == 0, local.stderr
+    kubeflow.assert_same("two", "one")
