@@ -19,6 +19,7 @@ from magnus_executor_awsbatch.failures import DEFAULT_BUDGETS
 ROOT = Path(__file__).parents[1]
 HOMES = {
     "demo-renderer": "magnus-executor-local",
+    "kubeflow": "magnus-executor-kubeflow",
     "local": "magnus-executor-local",
     "local-aws-batch": "magnus-executor-awsbatch",
     "local-container": "magnus-executor-container",

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from harness import chain, python, shell, steps_of, wait_for
 from kubeflow_kit import FILE, Kubeflow
 from outside import kubeflow as outside
+from readme_blocks import Commands, File, read_blocks
 from test_demo_renderer import AWKWARD, ITEMS, parallel
+from test_readme import type_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from aws.stores import Stores
     from harness import Project
@@ -192,3 +194,16 @@ def test_no_secret_is_in_the_file(variable: str, kubeflow: Kubeflow, monkeypatch
     kubeflow.write(steps, environment={"TOKEN": "${token}"})
     if variable == "MAGNUS_VAR_token":
         kubeflow.render(expect=2)
+
+
+def test_each_block_of_the_package_does_what_it_shows(stores: Stores, project: Project) -> None:
+    """With the bucket that it names."""
+    bucket = stores.bucket()
+    variables = project.environment(**stores.environment)
+    blocks = read_blocks(Path(__file__).parents[1] / "packages" / "magnus-executor-kubeflow" / "README.md")
+    for block in blocks:
+        if isinstance(block, File):
+            project.write(block.name, block.text.replace("my-bucket", bucket))
+        else:
+            type_in(block, project.folder, variables)
+    assert any(isinstance(block, Commands) and block.needs_account for block in blocks)
