@@ -46,6 +46,10 @@ test *arguments="packages":
 test-integration *arguments:
     uv run --no-sync pytest tests-integration {{ arguments }}
 
+# Try every dag on every orchestrator, and print the table of docs/targets.md.
+targets:
+    uv run --no-sync python tests-integration/target_outcomes.py
+
 # All that a commit must pass, except the slow tests.
 check: lint typecheck imports (test "-n" "auto" "--dist" "loadgroup" "-m" "'not slow'")
 

@@ -56,8 +56,11 @@ dag:
 executor: {type: demo-renderer, config: {max_workers: 2}}
 secrets: {type: dotenv, config: {location: nowhere.env}}
 """
-_HEAVY = ("boto3", "kfp", "magnus_stores.aws", "docker")
-"""What some calls import, where it is installed."""
+_HEAVY = (
+    *("boto3", "kfp", "magnus_stores.aws"),
+    *("numpy", "sklearn.datasets", "sklearn.linear_model", "sklearn.model_selection", "matplotlib.pyplot"),
+)
+"""What some calls import, and steps of the examples, where it is installed."""
 
 _CALLS = (
     ("execute", "-o", "-"),
@@ -112,7 +115,7 @@ def _call_once() -> None:
     for call in _CALLS:
         assert main([*call, "--file", "pipeline.yaml", "--log-level", "ERROR"]) == 0
     for name in _HEAVY:
-        if importlib.util.find_spec(name) is not None:
+        if importlib.util.find_spec(name.partition(".")[0]) is not None:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 importlib.import_module(name)

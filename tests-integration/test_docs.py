@@ -18,6 +18,8 @@ from magnus_executor_awsbatch.failures import DEFAULT_BUDGETS
 
 ROOT = Path(__file__).parents[1]
 HOMES = {
+    "argo": "magnus-executor-argo",
+    "aws-step-functions": "magnus-executor-stepfunctions",
     "demo-renderer": "magnus-executor-local",
     "kubeflow": "magnus-executor-kubeflow",
     "local": "magnus-executor-local",
@@ -105,7 +107,7 @@ def test_every_command_is_explained() -> None:
     assert set(COMMANDS) - words("docs/command-line.md") == set()
 
 
-@pytest.mark.parametrize("command", ["execute", "execute-step", "build-docker", "check", "plan"])
+@pytest.mark.parametrize("command", ["execute", "execute-step", "emulate", "build-docker", "check", "plan"])
 def test_every_option_of_the_great_commands_is_explained(command: str) -> None:
     """What `--help` lists is in the document."""
     listed = set(re.findall(r"(?<!\w)(--[a-z-]+)", magnus(command, "--help"))) - {"--help"}

@@ -3,56 +3,34 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
-import uuid
+import signal
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
-from aws.server import Server
-from harness import Project, chain, shell, steps_of
+from harness import chain, shell, steps_of, wait_for
 from test_demo_renderer import AWKWARD, ITEMS, parallel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    import subprocess
+    from collections.abc import Mapping
     from pathlib import Path
 
-REGION = "us-east-1"
-CREDENTIALS = {
-    "AWS_ACCESS_KEY_ID": "test",
-    "AWS_SECRET_ACCESS_KEY": "test",
-    "AWS_DEFAULT_REGION": REGION,
-    "AWS_REGION": REGION,
-}
+    from aws.stores import Stores
+    from harness import Project
 
 
 class OnS3:
-    """A project whose pipelines are rendered as state machines, with an account of AWS that has S3 alone."""
+    """A project whose pipelines are rendered as state machines, with an account of AWS that has stores and no jobs."""
 
-    def __init__(self, project: Project, endpoint: str, quick: Path) -> None:
+    def __init__(self, project: Project, stores: Stores, quick: Path) -> None:
         """Begin with an empty bucket."""
         self.project = project
-        self.variables = CREDENTIALS | {"AWS_ENDPOINT_URL": endpoint}
-        self.client: Any = boto3.client(
-            "s3",
-            endpoint_url=endpoint,
-            region_name=REGION,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-        )
-        self.bucket = f"magnus-{uuid.uuid4().hex}"
-        self.client.create_bucket(Bucket=self.bucket)
+        self.services = stores.blocks()
+        self.bucket = self.services["run_log_store"]["config"]["bucket"]
+        self.variables = stores.environment
+        self._stores = stores
         self._quick = quick
-
-    @property
-    def services(self) -> dict[str, Any]:
-        """The blocks of the stores."""
-        return {
-            "run_log_store": {"type": "s3", "config": {"bucket": self.bucket, "prefix": "runs"}},
-            "catalog": {"type": "s3", "config": {"bucket": self.bucket, "prefix": "catalog"}},
-        }
 
     def configure(self, **options: Any) -> None:
         """Write the configuration."""
@@ -77,18 +55,17 @@ class OnS3:
 
     def call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Call magnus, which starts quickly."""
-        path = f"{self._quick}{os.pathsep}{os.environ['PATH']}"
-        environment = self.project.environment(**self.variables) | {"PATH": path}
-        return subprocess.run(
-            [shutil.which("magnus", path=path) or "magnus", *arguments],
-            cwd=self.project.folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            check=False,
-        )
+        return self.project.call("magnus", *arguments, quick=self._quick, **self.variables)
+
+    def secret(self, value: str) -> str:
+        """Return the name of a new secret that holds *value* as `CANARY`."""
+        return self._stores.secret(json.dumps({"CANARY": value}))
+
+    def objects(self, prefix: str) -> list[str]:
+        """Return the texts of the objects below *prefix*, of which there is at least one."""
+        client: Any = boto3.client("s3")
+        keys = [each["Key"] for each in client.list_objects_v2(Bucket=self.bucket, Prefix=prefix)["Contents"]]
+        return [client.get_object(Bucket=self.bucket, Key=key)["Body"].read().decode() for key in keys]
 
     def run_log(self, run_id: str) -> dict[str, Any]:
         """Return the log of a run."""
@@ -105,18 +82,10 @@ class OnS3:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.fixture(scope="session")
-def s3_endpoint() -> Iterator[str]:
-    """Serve S3 in this process."""
-    server = Server(lambda application: application)
-    yield f"http://127.0.0.1:{server.port}"
-    server.close()
-
-
 @pytest.fixture
-def on_s3(project: Project, s3_endpoint: str, quick: Path) -> OnS3:
+def on_s3(project: Project, stores: Stores, quick: Path) -> OnS3:
     """Return a project with an empty bucket."""
-    return OnS3(project, s3_endpoint, quick)
+    return OnS3(project, stores, quick)
 
 
 def each(branch: Mapping[str, Any], **more: Any) -> dict[str, Any]:
@@ -124,27 +93,127 @@ def each(branch: Mapping[str, Any], **more: Any) -> dict[str, Any]:
     return {"type": "map", "iterate_on": "items", "iterate_as": "item", "branch": branch} | more
 
 
-class TestNames:
-    """Whatever people call things, it comes back as they call it."""
+def test_names_and_items_come_back_as_they_are(on_s3: OnS3) -> None:
+    """In the run log, which is that of the `local` run; in maps of both kinds."""
+    odd = [name for name in AWKWARD if name not in ("A-B", "a-b", "esac", "~")]
+    inner = {
+        "one ü": shell('test -n "$MAGNUS_PRM_MAP_VARIABLE"'),
+    }
+    graph = chain(
+        {
+            **{name: {"type": "as-is"} for name in odd[:3]},
+            "split": parallel(**{name: {name: {"type": "as-is"}} for name in odd[3:5]}),
+            "each 'x'": each(chain(inner), iterate_as="the item", max_concurrency=4),
+            odd[-1]: each(chain({odd[-1]: {"type": "as-is"}}), iterate_on="few"),
+        }
+    )
+    items = [item for item in ITEMS if item not in ("a b", "-n", 1.5)]
+    on_s3.project.write("the 'p'.yaml", {"items": items, "few": items[-2:]})
+    options = ("-p", "the 'p'.yaml", "--tag", "{} $(exit 9) 'x'\\")
+    on_s3.render(graph, *options)
+    on_s3.emulate("one")
+    log = on_s3.run_log("one")
+    assert log["tag"] == options[-1]
+    assert {*odd[:3], f"split.{odd[3]}.{odd[3]}"} < set(steps_of(log))
+    assert len(log["steps"]["each 'x'"]["branches"]) == len(items)
+    on_s3.compare_with_local("one", *options)
 
-    @pytest.mark.parametrize("together", [3, None], ids=["inline", "distributed"])
-    def test_steps_branches_and_items_keep_their_names(self, on_s3: OnS3, together: int | None) -> None:
-        """In the run log, which is that of the `local` run."""
-        steps = {name: {"type": "as-is"} for name in AWKWARD[:6]}
-        inner = chain({"one ü": shell('test -n "$MAGNUS_PRM_MAP_VARIABLE"')})
-        most = {} if together is None else {"max_concurrency": together}
-        graph = chain(
-            steps
-            | {
-                "split": parallel(**{name: {name: {"type": "as-is"}} for name in AWKWARD[6:]}),
-                "each 'x'": each(inner, iterate_as="the item", **most),
-            }
+
+class TestEnds:
+    """How an emulated execution ends, and what the run log says then."""
+
+    def test_a_failed_run_is_continued_on_local_and_by_a_machine(self, on_s3: OnS3) -> None:
+        """What had succeeded is not run again; what is certain to have ended is not even called."""
+        steps = {
+            "good": {"one": shell("echo good >>ran")},
+            "bad": {"one": shell("echo bad >>ran; test -e fixed")},
+        }
+        graph = chain({"first": shell("echo first >>ran"), "split": parallel(**steps), "last": shell("true")})
+        on_s3.render(graph)
+        on_s3.emulate("one", expect=1)
+        assert on_s3.run_log("one")["status"] == "FAIL"
+        (on_s3.project.folder / "fixed").touch()
+        done = on_s3.call("execute", "-c", "local.yaml", "--run-id", "two", "--use-cached", "one")
+        assert done.returncode == 0, done.stderr
+        states = json.loads(on_s3.render(graph, "--use-cached", "one"))["States"]
+        assert states["first"]["Type"] == "Pass"
+        on_s3.emulate("three")
+        assert on_s3.project.lines("ran").count("first") == 1
+        assert sorted(on_s3.project.lines("ran")[1:]) == ["bad", "bad", "bad", "good"]
+        done = on_s3.call("runs", "compare", "two", "three", "-c", "config.yaml")
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def test_a_failure_on_local_is_continued_by_a_machine(self, on_s3: OnS3) -> None:
+        """Items that had succeeded are not run again."""
+        work = shell('echo "$MAGNUS_PRM_item" >>ran; test "$MAGNUS_PRM_item" = 1 || test -e fixed')
+        graph = chain({"each": each(chain({"work": work}))})
+        on_s3.project.write("p.yaml", {"items": [1, 2]})
+        on_s3.project.write("pipeline.yaml", {"dag": graph})
+        on_s3.configure()
+        done = on_s3.call("execute", "-c", "local.yaml", "-p", "p.yaml", "--run-id", "one")
+        assert done.returncode == 1, done.stderr
+        (on_s3.project.folder / "fixed").touch()
+        on_s3.render(graph, "-p", "p.yaml", "--use-cached", "one")
+        on_s3.emulate("two")
+        assert on_s3.project.lines("ran") == ["1", "2", "2"]
+        assert on_s3.run_log("two")["status"] == "SUCCESS"
+
+    def test_a_step_that_cannot_be_run_ends_the_run(self, on_s3: OnS3) -> None:
+        """In a branch, too: the way after its failure is not gone."""
+        breaking = shell(
+            "mv config.yaml away.yaml; echo broken: >config.yaml; touch broke", on_failure="mend"
         )
-        on_s3.project.write("the 'p'.yaml", {"items": ITEMS})
-        on_s3.render(graph, "-p", "the 'p'.yaml", "--tag", "{} $(exit 9) 'x'\\")
-        on_s3.emulate("one")
+        branches = parallel(
+            bad={"break": breaking, "never": shell("touch never"), "mend": shell("touch never")}
+        )
+        on_s3.render(chain({"split": branches | {"on_failure": "last"}, "last": shell("touch never")}))
+        done = on_s3.emulate("one", expect=1)
+        assert "broken" in done.stderr
+        assert (on_s3.project.folder / "broke").exists()
+        assert not (on_s3.project.folder / "never").exists()
+
+    def test_the_time_of_the_whole_run_is_kept(self, on_s3: OnS3) -> None:
+        """By magnus, long before the machine would end."""
+        steps = {"one": shell("sleep 60", on_failure="two"), "two": shell("touch two")}
+        on_s3.render(chain(steps) | {"max_time": 2})
+        on_s3.emulate("one", expect=1)
         log = on_s3.run_log("one")
-        assert log["tag"] == "{} $(exit 9) 'x'\\"
-        assert set(AWKWARD[:6]) < set(steps_of(log))
-        assert len(log["steps"]["each 'x'"]["branches"]) == len(ITEMS)
-        on_s3.compare_with_local("one", "-p", "the 'p'.yaml")
+        assert (log["status"], log["message"]) == ("FAIL", "the run took longer than its max_time of 2 s")
+        assert not (on_s3.project.folder / "two").exists()
+
+    def test_a_signal_ends_everything_that_runs(self, on_s3: OnS3) -> None:
+        """In branches that run at the same time."""
+        waiting = {name: {"work": shell(f"touch {name}; sleep 60")} for name in ("left", "right")}
+        on_s3.render(chain({"split": parallel(**waiting)}))
+        process = on_s3.project.start("emulate", "machine.json", "--run-id", "one", **on_s3.variables)
+        wait_for(lambda: all((on_s3.project.folder / name).exists() for name in waiting), 60, "both branches")
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=30)
+        assert (process.returncode, b"interrupted by SIGTERM" in said) == (130, True), said.decode()
+        on_s3.project.wait_until_nothing_runs()
+
+
+def test_a_list_that_the_machine_cannot_take_is_refused(on_s3: OnS3) -> None:
+    """Where it becomes known: the run ends as failed, and the sentence is in the output of the job."""
+    graph = chain({"each": each(chain({"work": {"type": "as-is"}}), max_concurrency=2, on_failure="done")})
+    on_s3.project.write("p.yaml", {"items": ["x" * 9000]})
+    on_s3.render(graph, "-p", "p.yaml")
+    done = on_s3.emulate("one", expect=1)
+    assert "in the command of a job, and AWS Batch has" in done.stderr
+    assert on_s3.run_log("one")["status"] == "FAIL"
+
+
+def test_no_secret_is_in_the_machine_or_beside_the_items(on_s3: OnS3) -> None:
+    """What the environment and the secrets hold is read where steps run."""
+    on_s3.project.write("p.yaml", {"items": [1]})
+    secret = on_s3.secret("canary-5b1e")
+    on_s3.services["secrets"]["config"]["secret_id"] = secret
+    tell = {"command_type": "python", "command": "tasks.tell"}
+    on_s3.project.write(
+        "tasks.py", "from magnus import get_secret\ndef tell():\n    print(get_secret('CANARY'))\n"
+    )
+    text = on_s3.render(chain({"one": tell, "each": each(chain({"x": tell}))}), "-p", "p.yaml")
+    done = on_s3.emulate("one")
+    seen = [text, done.stdout, done.stderr, *on_s3.objects("items/")]
+    assert "***" in done.stdout
+    assert [each for each in seen if "canary-5b1e" in each] == []

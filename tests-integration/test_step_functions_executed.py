@@ -5,17 +5,18 @@ The status of an execution proves little there: what is looked at are the jobs, 
 
 from __future__ import annotations
 
+import shutil
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from aws.account import KEPT
-from harness import chain, shell
-from test_aws_batch import read_log
+from harness import chain, python, shell
+from test_aws_batch import DIGITS, LEFT_BY_RUNS, read_log
+
+from magnus.domain.canonical import first_difference
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from aws.account import Account
     from harness import Project
 
@@ -59,6 +60,10 @@ class Machines:
     def execute(self, run_id: str, *options: str, **executor: Any) -> str:
         """Render the project's pipeline, execute it under the name *run_id*, and return the status."""
         self.configure(**executor)
+        return self.execute_as_configured(run_id, *options)
+
+    def execute_as_configured(self, run_id: str, *options: str) -> str:
+        """Do the same with jobs of the image that there is."""
         done = self.project.magnus("execute", "-c", "config.yaml", "-o", "machine.json", *options)
         assert done.returncode == 0, done.stderr
         machine = self._client.create_state_machine(
@@ -73,6 +78,16 @@ class Machines:
             time.sleep(0.2)
         return str(status)
 
+    def compare_with_local(self, run_id: str, *options: str) -> None:
+        """Run the pipeline on `local`, with other stores, and insist on the same canonical log."""
+        here = {"type": "file-system", "config": {"log_folder": str(self.project.folder / ".run_log_store")}}
+        self.project.write("here.yaml", {"executor": {"type": "local"}, "run_log_store": here})
+        done = self.project.magnus("execute", "-c", "here.yaml", "--run-id", "on-local", *options)
+        assert done.returncode == 0, done.stderr
+        logs = read_log(self.project, "here.yaml", "on-local"), read_log(self.project, "config.yaml", run_id)
+        difference = first_difference(*logs)
+        assert difference is None, difference
+
 
 @pytest.fixture
 def machines(account: Account, project: Project, monkeypatch: pytest.MonkeyPatch) -> Machines:
@@ -83,14 +98,13 @@ def machines(account: Account, project: Project, monkeypatch: pytest.MonkeyPatch
     return Machines(account, project)
 
 
-def run(machines: Machines, graph: Mapping[str, Any], *options: str, **executor: Any) -> str:
-    """Execute *graph* as the run `r`."""
-    machines.project.write("pipeline.yaml", {"dag": graph})
-    return machines.execute("r", *options, **executor)
+def names_submitted(account: Account) -> list[str]:
+    """Return the names of all jobs that were ever submitted, in order."""
+    return [job.name.removeprefix("magnus-") for job in account.jobs()]
 
 
-def test_a_chain_with_a_retry_and_a_failure(machines: Machines) -> None:
-    """Attempts, exit codes and the way after a failure are in the run log."""
+def test_attempts_and_the_way_after_a_failure(machines: Machines) -> None:
+    """Are those of the run log; nothing is submitted besides."""
     first = shell('test -e "$KEPT_FOLDER/tried" || { touch "$KEPT_FOLDER/tried"; exit 3; }', retry=3)
     graph = chain({"first": first, "second": shell("exit 4", on_failure="mend"), "never": shell("true")})
     graph["steps"]["mend"] = shell("true") | {"type": "task", "next": "done"}
@@ -104,3 +118,74 @@ def test_a_chain_with_a_retry_and_a_failure(machines: Machines) -> None:
         "mend": "SUCCESS",
         "done": "SUCCESS",
     }
+    assert names_submitted(machines.account) == ["first", "first", "second", "mend", "done"]
+
+
+def test_branches_and_items_of_every_kind(machines: Machines) -> None:
+    """A map in a map, one of each mode, beside a branch that fails; the log is that of `local`."""
+    pair = python("tasks.pair")
+    inner = {"type": "map", "iterate_on": "ys", "iterate_as": "y", "branch": chain({"pair": pair})}
+    outer = {"type": "map", "iterate_on": "xs", "iterate_as": "x", "branch": chain({"inner": inner})}
+    bad = chain({"fail": shell("exit 1"), "never": shell("true")})
+    both = {
+        "type": "parallel",
+        "branches": {"maps": chain({"outer": outer | {"max_concurrency": 2}}), "bad": bad},
+    }
+    graph = chain({"both": both | {"on_failure": "mend"}, "never": shell("true"), "mend": {"type": "as-is"}})
+    machines.project.write("pipeline.yaml", {"dag": graph})
+    machines.project.write("tasks.py", "def pair(x, y):\n    return {'pair': [x, y]}\n")
+    machines.project.write("parameters.yaml", {"xs": [1, "a {'}"], "ys": [1.5, None]})
+    assert machines.execute("r", "-p", "parameters.yaml") == "SUCCEEDED"
+    machines.compare_with_local("r", "-p", "parameters.yaml")
+    assert "never" not in " ".join(names_submitted(machines.account))
+
+
+def test_a_run_that_fails_is_continued_on_local(machines: Machines) -> None:
+    """The execution fails, the run log is closed, and what had succeeded is not run again."""
+    steps = {"first": python("tasks.first"), "second": python("tasks.second")}
+    machines.project.write("pipeline.yaml", {"dag": chain(steps)})
+    machines.project.write(
+        "tasks.py",
+        """
+        def first():
+            return {"n": 1}
+
+        def second(n: int, fixed: bool = False):
+            if not fixed:
+                raise RuntimeError("not fixed yet")
+            return {"n": n + 1}
+        """,
+    )
+    assert machines.execute("r") == "FAILED"
+    assert names_submitted(machines.account) == ["first", "second", "failed"]
+    assert read_log(machines.project, "config.yaml", "r").status == "FAIL"
+    machines.project.write("fixed.yaml", {"fixed": True})
+    options = ("-c", "local.yaml", "-p", "fixed.yaml", "--run-id", "two", "--use-cached", "r")
+    done = machines.project.magnus("execute", *options)
+    assert done.returncode == 0, done.stderr
+    log = read_log(machines.project, "config.yaml", "two")
+    assert (log.steps["first"].mock, log.parameters["n"]) == (True, 2)
+
+
+def test_a_step_that_cannot_be_run_closes_the_run(machines: Machines) -> None:
+    """Its way after a failure is not gone: the image does not hold what was rendered."""
+    graph = chain({"one": shell("true"), "two": shell("true", on_failure="mend"), "mend": shell("true")})
+    machines.project.write("pipeline.yaml", {"dag": graph})
+    machines.configure()
+    graph["steps"]["new"] = graph["steps"].pop("two")
+    graph["steps"]["one"]["next"] = "new"
+    machines.project.write("pipeline.yaml", {"dag": graph})
+    assert machines.execute_as_configured("r") == "FAILED"
+    log = read_log(machines.project, "config.yaml", "r")
+    assert log.status == "FAIL"
+    assert log.message.startswith("Step Functions could not run a step")
+    assert "mend" not in log.steps
+    submitted = [name.partition("-")[0] for name in names_submitted(machines.account)]
+    assert submitted == ["one", "new", "mend", "failed", "stop"]
+
+
+def test_digits_gives_the_log_of_local(machines: Machines) -> None:
+    """The machine-learning example, unchanged, with every step in a job of its own."""
+    shutil.copytree(DIGITS, machines.project.folder, ignore=LEFT_BY_RUNS, dirs_exist_ok=True)
+    assert machines.execute("r", "-p", "parameters.yaml") == "SUCCEEDED"
+    machines.compare_with_local("r", "-p", "parameters.yaml")

@@ -64,7 +64,8 @@ def pauses_below(attempts: RetryPolicy, infrastructure_retries: int) -> Pauses |
 
     Argo's grow by a whole factor without a maximum, and with every call, also one that was lost and is no attempt.
     """
-    backoff, between = attempts.backoff, range(1, attempts.max_attempts)
+    # After so many pauses, those that grow are longer than any.
+    backoff, between = attempts.backoff, range(1, min(attempts.max_attempts, 1001))
     ours = [min(backoff.delay_seconds(number, 1.0), _LONGEST_PAUSE) for number in between]
     best, kept = None, 0.0
     for factor in range(1, min(math.floor(backoff.factor), 1000) + 1):

@@ -22,13 +22,16 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 
 @dataclass(frozen=True, slots=True)
 class SecretKey:
-    """Where the value of a variable lies in the cluster.
+    """A variable whose value lies in the cluster.
 
     Attributes:
+        variable: Its name. A list of such entries, and no mapping by that: under `TOKEN: ...` a configuration would hold a
+            credential, which no rendered file may show.
         name: The Kubernetes secret.
         key: The key in it.
     """
 
+    variable: str
     name: str
     key: str
 
@@ -61,7 +64,7 @@ class ArgoOptions(CommonOptions):
         docker_image: The image that steps run in; it holds magnus and the project.
         image_pull_policy: `Always`, `IfNotPresent` or `Never`; empty for what the cluster does.
         environment: Variables of the pods. Anybody who may see the workflow sees them: no place for secrets.
-        secrets: Variables of the pods whose values lie in Kubernetes secrets, each with *name* and *key*.
+        secrets: Variables of the pods whose values lie in Kubernetes secrets, each with *variable*, *name* and *key*.
         persistent_volumes: Claims and where they are mounted in every pod.
         node_selector: Labels of the machines that pods run on.
         tolerations: Taints of machines that pods may run on nevertheless.
@@ -78,7 +81,7 @@ class ArgoOptions(CommonOptions):
         name: Of the workflow; by default that of the dag, or of the pipeline file. A `Workflow` gets a unique end to it.
         namespace: Where it runs; empty for where it is created.
         service_account: What its pods run as.
-        image_pull_secrets: The Kubernetes secrets that open the registry.
+        image_pull_secret_name: The Kubernetes secret that opens the registry, or several.
         labels: Of the workflow and its pods.
         schedule: Of a `CronWorkflow`: when it runs, in five fields.
         timezone: Likewise the time zone of that; empty for that of the cluster.
@@ -90,7 +93,7 @@ class ArgoOptions(CommonOptions):
     docker_image: str = ""
     image_pull_policy: Literal["", "Always", "IfNotPresent", "Never"] = ""
     environment: Mapping[str, str] = field(default_factory=dict)
-    secrets: Mapping[str, SecretKey] = field(default_factory=dict)
+    secrets: tuple[SecretKey, ...] = ()
     persistent_volumes: Mapping[str, str] = field(default_factory=dict)
     node_selector: Mapping[str, str] = field(default_factory=dict)
     tolerations: tuple[Toleration, ...] = ()
@@ -105,7 +108,7 @@ class ArgoOptions(CommonOptions):
     name: str = ""
     namespace: str = ""
     service_account: str = ""
-    image_pull_secrets: tuple[str, ...] = ()
+    image_pull_secret_name: str | tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     schedule: str = ""
     timezone: str = ""
@@ -124,11 +127,12 @@ class ArgoOptions(CommonOptions):
     def _refuse_pods(self) -> str:
         if not self.docker_image:
             return "docker_image is missing: an image with magnus and the project, in a registry that the cluster can reach"
-        for name in (*self.environment, *self.secrets):
+        names = [*self.environment, *(secret.variable for secret in self.secrets)]
+        for name in names:
             if not _VARIABLE.fullmatch(name):
                 return f"environment and secrets: {name!r} cannot be the name of a variable"
-        if both := sorted(set(self.environment) & set(self.secrets)):
-            return f"{both[0]} is in environment and in secrets; leave it in one of them"
+            if names.count(name) > 1:
+                return f"environment and secrets: {name} is there twice; leave it in one of them, once"
         for claim, path in self.persistent_volumes.items():
             if not path.startswith("/") or ":" in path:
                 return (
@@ -150,6 +154,12 @@ class ArgoOptions(CommonOptions):
             return f"parallelism is at least 1, not {self.parallelism}"
         return ""
 
+    @property
+    def image_pull_secrets(self) -> tuple[str, ...]:
+        """The secrets that open the registry."""
+        given = self.image_pull_secret_name
+        return (given,) if isinstance(given, str) else given
+
     def _refuse_workflow(self) -> str:
         if self.name and not (_NAME.fullmatch(self.name) and len(self.name) <= LONGEST_NAME):
             return (
@@ -168,7 +178,7 @@ OF_THE_WORKFLOW = (
     "name",
     "namespace",
     "service_account",
-    "image_pull_secrets",
+    "image_pull_secret_name",
     "labels",
     "schedule",
     "timezone",

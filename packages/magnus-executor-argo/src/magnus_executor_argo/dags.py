@@ -21,7 +21,6 @@ from magnus_executor_argo.pods import (
     TOKENS,
     Tag,
     comment_of,
-    harmless,
     inputs,
     join_template,
     open_template,
@@ -116,7 +115,7 @@ def _ways(graph: RenderedGraph) -> Mapping[str, list[str]]:
 
 def _composite_templates(node: RenderedNode, graph: RenderedGraph, *, guarded: bool) -> Iterator[Commented]:
     names = {task: f"{node.key}--{task}" for task in (OPEN, JOIN)}
-    who = harmless(node.node.name)
+    who = node.node.name
     tasks = [_task(OPEN, names[OPEN], graph, "", f"opens the branches of {who}")]
     is_map = node.node.map is not None
     for name, key in node.branches.items():

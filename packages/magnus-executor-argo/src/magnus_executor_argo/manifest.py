@@ -49,7 +49,7 @@ def render_workflow(plan: RenderPlan, options: ArgoOptions) -> str:
         f"dag hash: {plan.dag_hash}",
         "",
         f"Usage: {_USAGES[options.kind]}. The run is called as the workflow is.",
-        "After a failure: `magnus execute --use-cached RUN_ID`, with an executor that runs.",
+        "After a failure: `magnus execute --use-cached RUN_ID` continues the run, by any executor.",
     ]
     return yaml_text(header, document)
 

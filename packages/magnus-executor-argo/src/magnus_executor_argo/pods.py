@@ -173,8 +173,8 @@ def _variables(options: ArgoOptions) -> list[dict[str, Any]]:
         OneLine(name=name, value=value) for name, value in options.environment.items()
     ]
     secret = [
-        {"name": name, "valueFrom": {"secretKeyRef": OneLine(name=where.name, key=where.key)}}
-        for name, where in options.secrets.items()
+        {"name": each.variable, "valueFrom": {"secretKeyRef": OneLine(name=each.name, key=each.key)}}
+        for each in options.secrets
     ]
     return plain + secret
 

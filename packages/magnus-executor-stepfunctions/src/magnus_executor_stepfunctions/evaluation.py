@@ -45,10 +45,10 @@ def parse(text: str) -> Path | Call:
     if text[rest:].strip():
         message = f"{text!r}: nothing may follow {text[:rest]!r}"
         raise ExpressionError(message)
-    if isinstance(value, str):
-        message = f"{text!r} is neither a path nor an intrinsic function"
-        raise ExpressionError(message)
-    return value
+    if isinstance(value, Path | Call):
+        return value
+    message = f"{text!r} is neither a path nor an intrinsic function"
+    raise ExpressionError(message)
 
 
 def parse_path(text: Any) -> Path:

@@ -162,14 +162,11 @@ class Interpreter:
             return self._task(state, at)
         if kind == "Parallel":
             branches = state["Branches"]
-            return self._together(
-                [
-                    lambda scope, branch=branch: self._graph(branch, at._replace(scope=scope))
-                    for branch in branches
-                ],
-                len(branches),
-                at,
-            )
+
+            def branch(scope: _Scope, index: int) -> Any:
+                return self._graph(branches[index], at._replace(scope=scope))
+
+            return self._together(branch, len(branches), len(branches), at)
         if kind == "Map":
             return self._map(name, state, at)
         if kind == "Wait":
@@ -202,9 +199,8 @@ class Interpreter:
             return self._graph(processor, _At(data, {**around, "Execution": execution}, scope))
 
         most = min(state.get("MaxConcurrency", MOST_INLINE_BRANCHES), MOST_INLINE_BRANCHES)
-        jobs = [lambda scope, index=index: walk(scope, index) for index in range(len(items))]
         try:
-            return self._together(jobs, most, at)
+            return self._together(walk, len(items), most, at)
         except StateFailure as failure:
             if is_inline or failure.error in _NEVER_CAUGHT_BY_ALL:
                 raise
@@ -220,20 +216,20 @@ class Interpreter:
             raise ConfigurationError(f"the items of '{name}' are no list")
         return items
 
-    def _together(self, jobs: list[Callable[[_Scope], Any]], most: int, at: _At) -> list[Any]:
-        """Do *jobs*, at most *most* of them at the same time; if one fails, no state begins in the others any more."""
+    def _together(self, job: Callable[[_Scope, int], Any], count: int, most: int, at: _At) -> list[Any]:
+        """Do *job* for each number below *count*, *most* at the same time; if one fails, no state begins in the others."""
         scope = _Scope(at.scope)
 
-        def work(job: Callable[[_Scope], Any]) -> Any:
+        def work(index: int) -> Any:
             try:
                 scope.check()
-                return job(scope)
+                return job(scope, index)
             except BaseException as error:  # noqa: BLE001 - raised again below, in the thread that waits
                 scope.end(error)
                 return None
 
-        with ThreadPoolExecutor(max_workers=max(1, min(most, len(jobs)))) as pool:
-            results = list(pool.map(work, jobs))
+        with ThreadPoolExecutor(max_workers=max(1, min(most, count))) as pool:
+            results = list(pool.map(work, range(count)))
         if scope.error is not None:
             raise scope.error
         return results

@@ -41,8 +41,8 @@ class ImageOptions:
         docker_file: The user's own Dockerfile; what is said below of the generated one is then of no use.
         style: By what the dependencies are kept; None to find it out.
         base_image: What the generated Dockerfile begins with; None for Python's own image of the running version.
-        magnus_extras: The extras of magnus-core, joined by commas; None for `container`, `local`, and those of `awsbatch`
-            and `notebook` that work here.
+        magnus_extras: The extras of magnus-core, joined by commas; None for `container`, `local`, and those of the other
+            executors and `notebook` that work here.
         magnus_wheels: A folder with wheels, where packages are looked for before the index.
         ca_bundle: A file with the certificates to be trusted.
     """
@@ -142,7 +142,8 @@ def _base_image(given: str | None) -> str:
 
 def _magnus_requirement(extras: str | None) -> str:
     if extras is None:
-        optional = {"awsbatch": "magnus_executor_awsbatch", "notebook": "nbclient"}
+        executors = ("argo", "awsbatch", "kubeflow", "stepfunctions")
+        optional = {name: f"magnus_executor_{name}" for name in executors} | {"notebook": "nbclient"}
         names = ["container", "local", *(extra for extra, module in optional.items() if find_spec(module))]
     else:
         names = [name.strip() for name in extras.split(",") if name.strip()]
