@@ -372,6 +372,12 @@ def test_the_time_of_a_branch_is_refused(render: Callable[..., str], tmp_path: P
     assert "(asked for by one)" in said
 
 
+def test_a_task_that_needs_an_engine_is_refused(render: Callable[..., str]) -> None:
+    """In a pod there is none."""
+    said = render(chain(task("true", command_type="container", command_config={"image": "x"})), expect=2)
+    assert "it runs only tasks of type notebook, python, python-lambda, shell" in " ".join(said.split())
+
+
 def test_no_secret_is_in_the_manifest(render: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Not even one that an option would hold."""
     monkeypatch.setenv("MAGNUS_VAR_token", "canary-5b1e")
