@@ -372,12 +372,6 @@ def test_the_time_of_a_branch_is_refused(render: Callable[..., str], tmp_path: P
     assert "(asked for by one)" in said
 
 
-def test_a_task_that_needs_an_engine_is_refused(render: Callable[..., str]) -> None:
-    """In a pod there is none."""
-    said = render(chain(task("true", command_type="container", command_config={"image": "x"})), expect=2)
-    assert "it runs only tasks of type notebook, python, python-lambda, shell" in " ".join(said.split())
-
-
 def test_no_secret_is_in_the_manifest(render: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Not even one that an option would hold."""
     monkeypatch.setenv("MAGNUS_VAR_token", "canary-5b1e")
@@ -386,7 +380,7 @@ def test_no_secret_is_in_the_manifest(render: Callable[..., str], monkeypatch: p
 
 
 def test_it_says_what_it_can_do() -> None:
-    """As data, from its options: steps are elsewhere, branches beside each other."""
+    """As data, from its options: steps are elsewhere, where no engine is, branches beside each other."""
     plain = ArgoExecutor.capabilities(ArgoOptions(docker_image="x"))
     alone = ArgoExecutor.capabilities(ArgoOptions(docker_image="x", enable_parallel=False))
     assert (plain.placement, plain.concurrent_branches, plain.refused_features) == (
@@ -394,4 +388,5 @@ def test_it_says_what_it_can_do() -> None:
         True,
         {},
     )
+    assert plain.task_types == {"python", "python-lambda", "shell", "notebook"}
     assert not alone.concurrent_branches
