@@ -388,5 +388,5 @@ def test_it_says_what_it_can_do() -> None:
         True,
         {},
     )
-    assert plain.task_types == {"python", "python-lambda", "shell", "notebook"}
+    assert plain.task_types == frozenset({"python", "python-lambda", "shell", "notebook"})
     assert not alone.concurrent_branches
