@@ -121,3 +121,15 @@ class Workflow(NamedTuple):
     deadline_seconds: float | None
     parallelism: int | None
     templates: Mapping[str, Template]
+
+
+class Ended(NamedTuple):
+    """How a template that was called has ended.
+
+    Attributes:
+        phase: Its phase.
+        outputs: The values of its output parameters.
+    """
+
+    phase: Phase
+    outputs: Mapping[str, str] = {}
