@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from aws.set_up import REGION
 from harness import chain, shell, steps_of, wait_for
+from outside import step_functions
+from readme_blocks import File, read_blocks
 from test_demo_renderer import AWKWARD, ITEMS, parallel
+from test_readme import type_in
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Mapping
 
     from aws.stores import Stores
     from harness import Project
+
+
+README = Path(__file__).parents[1] / "packages" / "magnus-executor-stepfunctions" / "README.md"
 
 
 class OnS3:
@@ -217,3 +225,58 @@ def test_no_secret_is_in_the_machine_or_beside_the_items(on_s3: OnS3) -> None:
     seen = [text, done.stdout, done.stderr, *on_s3.objects("items/")]
     assert "***" in done.stdout
     assert [each for each in seen if "canary-5b1e" in each] == []
+
+
+def test_each_block_of_the_readme_does_what_it_shows(on_s3: OnS3) -> None:
+    """With an account, in the region that it has."""
+    boto3.client("s3").create_bucket(Bucket="my-bucket")
+    variables = on_s3.project.environment(**on_s3.variables)
+    for block in read_blocks(README):
+        if isinstance(block, File):
+            on_s3.project.write(block.name, block.text.replace("eu-central-1", REGION))
+        else:
+            type_in(block, on_s3.project.folder, variables)
+
+
+GOLDEN = README.parent / "tests" / "unit" / "golden" / "state-machine.json"
+
+
+def jobs_of(machine: dict[str, Any]) -> list[Any]:
+    """Return the parameters of the jobs of a machine's outermost graph."""
+    return [
+        each["Parameters"]
+        for each in machine["States"].values()
+        if each["Type"] == "Task" and "Retry" in each
+    ]
+
+
+@pytest.mark.parametrize(
+    ("who", "change"),
+    [
+        ("botocore", lambda machine: jobs_of(machine)[0].update(JobQueues="x")),
+        (
+            "botocore",
+            lambda machine: jobs_of(machine)[0]["ContainerOverrides"].update(Command=["x"], Cpu="1"),
+        ),
+        ("botocore", lambda machine: jobs_of(machine)[0].update(RetryStrategy={"Attempts": "1"})),
+        ("statelint", lambda machine: machine["States"]["both"].update(Next="nowhere")),
+        ("statelint", lambda machine: machine["States"]["done"].pop("End")),
+        ("asl-validator", lambda machine: machine["States"].update({"x" * 81: {"Type": "Succeed"}})),
+        ("asl-validator", lambda machine: machine.update(StartAt="nowhere")),
+    ],
+)
+def test_what_others_are_asked_they_find(
+    who: str, change: Callable[[dict[str, Any]], object], tmp_path: Path
+) -> None:
+    """A mistake in a machine that was right."""
+    if who == "asl-validator" and (reason := step_functions.missing()):
+        assert not os.environ.get("MAGNUS_CI"), reason
+        pytest.skip(reason)
+    machine = json.loads(GOLDEN.read_text(encoding="utf-8"))
+    file = tmp_path / "machine.json"
+    for mistake in (None, change):
+        if mistake is not None:
+            mistake(machine)
+        file.write_text(json.dumps(machine), encoding="utf-8")
+        found = {problem.partition(":")[0] for problem in step_functions.problems(file)}
+        assert (who in found) == (mistake is not None)

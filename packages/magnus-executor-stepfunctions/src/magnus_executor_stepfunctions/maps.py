@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from magnus_executor_stepfunctions.shape import Shape
 
 _BUSY = {"ErrorEquals": ["States.TaskFailed"], "IntervalSeconds": 2, "MaxAttempts": 5, "BackoffRate": 2.0}
-_ADDRESS_SIZE = 300
-"""Characters of what `--items-to` is given, the prefix and the numbers of items around apart."""
+_ADDRESS_SIZE = 500
+"""Characters that what `--items-to` is given has at most, the configured address apart."""
 
 
 def rooms(plan: RenderPlan, options: StepFunctionsOptions) -> Mapping[str, int]:

@@ -21,9 +21,9 @@ def own_state(node: RenderedNode) -> dict[str, Any] | None:
         return None
     state: dict[str, Any] = json.loads(text)
     # The data go on as they came.
-    own = {"ResultPath": None} if state["Type"] != "Wait" else {}
+    own: dict[str, Any] = {} if state["Type"] == "Wait" else {"ResultPath": None}
     if state["Type"] in _MAY_FAIL:
-        own["Catch"] = [{"ErrorEquals": ["States.ALL"], "ResultPath": None, "Next": node.key}]  # type: ignore[assignment]
+        own["Catch"] = [{"ErrorEquals": ["States.ALL"], "ResultPath": None, "Next": node.key}]
     return {**state, **own, "Next": node.key}
 
 

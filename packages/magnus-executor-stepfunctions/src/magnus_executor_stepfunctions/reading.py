@@ -17,6 +17,7 @@ SUBMIT_JOB = "arn:aws:states:::batch:submitJob.sync"
 GET_OBJECT = "arn:aws:states:::aws-sdk:s3:getObject"
 READ_OBJECT = "arn:aws:states:::s3:getObject"
 
+_MOST_LEVELS = 300
 _RESULT_PATH = re.compile(r"\$(\.\w+)?")
 
 
@@ -68,12 +69,30 @@ def read_machine(text: str, path: str) -> dict[str, Any]:
         machine = json.loads(text, object_pairs_hook=_without_doubles)
     except (ValueError, RecursionError) as error:
         raise ConfigurationError(f"{path}: it is no JSON that can be read: {error}") from error
+    if _is_deep(machine):
+        raise ConfigurationError(
+            f"{path}: it nests deeper than {_MOST_LEVELS} levels, and no machine that was rendered does"
+        )
     reader = _Reader(path)
     reader.machine(machine)
     if reader.problems:
         raise ConfigurationError(reader.problems)
     found: dict[str, Any] = machine
     return found
+
+
+def _is_deep(value: Any) -> bool:
+    """Whether *value* nests so deeply that what looks at it by recursion could not."""
+    level = [value]
+    for _ in range(_MOST_LEVELS):
+        inside: list[Any] = []
+        for each in level:
+            if isinstance(each, dict):
+                inside += each.values()
+            elif isinstance(each, list):
+                inside += each
+        level = inside
+    return bool(level)
 
 
 def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -167,6 +167,29 @@ class TestEnds:
             self.run(renderer, compute, {"both": parallel(left=chain({"x": {}})), "never": {}})
         assert "never" not in compute.steps
 
+    def test_branches_may_be_walked_one_after_another(
+        self, renderer: Renderer, compute_for: Callable[..., ScriptedCompute]
+    ) -> None:
+        """As the configuration says; and a state of the dag's own comes before its node."""
+        note = {"type": "as-is", "render_string": '{"Type": "Wait", "Seconds": 5}'}
+        both = parallel(left=chain({"x": {}}), right=chain({"y": {}}))
+        renderer.write({"note": note, "both": both})
+        compute = compute_for()
+        assert Emulator(renderer.text(enable_parallel=False), "machine.json").run("r", compute)
+        assert compute.steps == [
+            *(
+                "note",
+                "out both",
+                "both.left.x",
+                "both.left.done",
+                "both.right.y",
+                "both.right.done",
+                "in both",
+                "done",
+            )
+        ]
+        assert compute.calls[0].at == 5
+
     def test_the_name_of_an_execution_is_short(
         self, renderer: Renderer, compute_for: Callable[..., ScriptedCompute]
     ) -> None:

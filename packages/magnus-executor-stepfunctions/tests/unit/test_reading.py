@@ -183,6 +183,7 @@ def test_all_mistakes_are_told_together() -> None:
         ('{"StartAt": "a", "States": {}', "it is no JSON that can be read"),
         ("[" * 100_000, "it is no JSON that can be read"),
         (" " * 1_048_577, "1048576 bytes at most"),
+        ('{"StartAt": ' + "[" * 400 + "]" * 400 + ', "States": {}}', "it nests deeper than 300 levels"),
     ],
 )
 def test_text_that_is_no_machine_is_refused(text: str, told: str) -> None:

@@ -25,7 +25,6 @@ from rendering_kit import Renderer, chain, map_of, parallel
             {"platform": "FARGATE"},
             "not 2500 MiB; ask for 3072 MiB",
         ),
-        ({"command_type": "container", "command": "x"}, {}, "it runs only tasks of type"),
         ({"executor_config": {"aws-step-functions": {"region": "x"}}}, {}, "it holds for a run as a whole"),
         (map_of(chain({"x": {}})), {"items": None}, "set `items: s3://bucket/prefix` for the executor"),
         ({"type": "as-is", "render_string": "echo half"}, {}, "is no state as JSON"),
