@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import signal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from harness import chain, python, shell, steps_of, wait_for
+from harness import chain, python, shell, steps_of
 from kubeflow_kit import FILE, Kubeflow
 from outside import kubeflow as outside
+from readme_blocks import Commands, File, read_blocks
 from test_demo_renderer import AWKWARD, ITEMS, parallel
+from test_readme import type_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from aws.stores import Stores
     from harness import Project
@@ -82,27 +83,6 @@ def test_failures_go_where_the_dag_says(kubeflow: Kubeflow) -> None:
     )
 
 
-def test_a_failed_run_is_continued_on_local_and_the_reverse(kubeflow: Kubeflow) -> None:
-    """Only what failed runs again, in branches too."""
-    steps = {
-        "good": {"one": shell("echo good >>ran")},
-        "bad": {"one": shell("echo bad >>ran; test -e fixed")},
-    }
-    kubeflow.write(chain({"split": parallel(**steps), "last": shell("echo last >>ran")}))
-    kubeflow.render()
-    assert kubeflow.emulate("one").returncode == 1
-    assert kubeflow.log("one")["status"] == "FAIL"
-    kubeflow.project.write("fixed", "")
-    kubeflow.project.execute("-c", "local.yaml", "--run-id", "two", "--use-cached", "one")
-    assert sorted(kubeflow.project.lines("ran")) == ["bad", "bad", "good", "last"]
-    text = kubeflow.render("--use-cached", "one")
-    assert "continues the run: one" in text
-    done = kubeflow.emulate("three")
-    assert done.returncode == 0, done.stderr
-    assert sorted(kubeflow.project.lines("ran")) == ["bad", "bad", "bad", "good", "last", "last"]
-    kubeflow.assert_same("two", "three")
-
-
 def test_what_had_ended_is_not_called_when_a_run_is_continued(kubeflow: Kubeflow) -> None:
     """Nor is anything in it: it is not in the file."""
     first = parallel(left={"one": shell("echo x >>ran")}, right={"one": shell("true")})
@@ -110,6 +90,7 @@ def test_what_had_ended_is_not_called_when_a_run_is_continued(kubeflow: Kubeflow
     kubeflow.project.execute("-c", "local.yaml", "--run-id", "one", expect=1)
     kubeflow.project.write("fixed", "")
     text = kubeflow.render("--use-cached", "one")
+    assert "continues the run: one" in text
     assert "split" not in text
     done = kubeflow.emulate("two")
     assert done.returncode == 0, done.stderr
@@ -166,21 +147,6 @@ def test_the_time_of_the_whole_run_is_kept(kubeflow: Kubeflow) -> None:
     assert list(log["steps"]) == ["one"]
 
 
-def test_a_signal_to_the_emulator_ends_what_runs(kubeflow: Kubeflow) -> None:
-    """In branches that run at the same time."""
-    waiting = {name: {"work": shell(f"touch {name}; sleep 60")} for name in ("left", "right")}
-    kubeflow.write(chain({"split": parallel(**waiting), "last": shell("touch last")}))
-    kubeflow.render()
-    project = kubeflow.project
-    running = project.start("emulate", FILE, "--run-id", "one")
-    wait_for(lambda: all((project.folder / name).exists() for name in waiting), 60, "both branches")
-    running.send_signal(signal.SIGTERM)
-    _, said = running.communicate(timeout=60)
-    assert running.returncode == 130, said
-    project.wait_until_nothing_runs()
-    assert not (project.folder / "last").exists()
-
-
 @pytest.mark.parametrize("variable", ["MAGNUS_PRM_token", "TOKEN", "MAGNUS_VAR_token"])
 def test_no_secret_is_in_the_file(variable: str, kubeflow: Kubeflow, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither what the environment holds nor the credentials of the configuration: they are read where steps run."""
@@ -192,3 +158,16 @@ def test_no_secret_is_in_the_file(variable: str, kubeflow: Kubeflow, monkeypatch
     kubeflow.write(steps, environment={"TOKEN": "${token}"})
     if variable == "MAGNUS_VAR_token":
         kubeflow.render(expect=2)
+
+
+def test_each_block_of_the_package_does_what_it_shows(stores: Stores, project: Project) -> None:
+    """With the bucket that it names."""
+    bucket = stores.bucket()
+    variables = project.environment(**stores.environment)
+    blocks = read_blocks(Path(__file__).parents[1] / "packages" / "magnus-executor-kubeflow" / "README.md")
+    for block in blocks:
+        if isinstance(block, File):
+            project.write(block.name, block.text.replace("my-bucket", bucket))
+        else:
+            type_in(block, project.folder, variables)
+    assert any(isinstance(block, Commands) and block.needs_account for block in blocks)

@@ -89,7 +89,7 @@ def test_steps_attempts_and_failures(kubeflow: Kubeflow, account: Account) -> No
 
 
 def test_branches_and_items_in_each_other(kubeflow: Kubeflow, account: Account) -> None:
-    """A map in a parallel node, a branch of which fails, and a list that is empty."""
+    """A map in a parallel node, a branch of which fails, and a list that is empty; emulated in containers, too."""
     kubeflow.project.write("tasks.py", TASKS)
 
     def each(on: str) -> dict[str, Any]:
@@ -104,6 +104,10 @@ def test_branches_and_items_in_each_other(kubeflow: Kubeflow, account: Account) 
     steps = {"split": split, "skipped": {"type": "as-is"}, "none": each("nothing")}
     kubeflow.project.write("parameters.yaml", {"xs": [1, 2, 3], "nothing": []})
     assert run(kubeflow, account, chain(steps), "-p", "parameters.yaml") == 0
+    variables = [f"--environment={name}" for name in account.aws.environment]
+    emulated = kubeflow.emulate("three", "--containers", *variables)
+    assert emulated.returncode == 0, emulated.stderr
+    kubeflow.assert_same("two", "three")
 
 
 def test_a_failed_run(kubeflow: Kubeflow, account: Account) -> None:

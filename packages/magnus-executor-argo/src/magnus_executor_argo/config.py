@@ -87,6 +87,8 @@ class ArgoOptions(CommonOptions):
         timezone: Likewise the time zone of that; empty for that of the cluster.
         concurrency_policy: Likewise what becomes of a run that is due while the one before it runs.
         parallelism: The most pods of one run at the same time; None for no limit.
+        offload_node_status: Whether the cluster's Argo keeps what becomes of nodes in a database, so that the size of the
+            workflow does not limit how many there are.
     """
 
     enable_parallel: bool = True
@@ -114,6 +116,7 @@ class ArgoOptions(CommonOptions):
     timezone: str = ""
     concurrency_policy: Literal["Allow", "Forbid", "Replace"] = "Allow"
     parallelism: int | None = None
+    offload_node_status: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
@@ -184,6 +187,7 @@ OF_THE_WORKFLOW = (
     "timezone",
     "concurrency_policy",
     "parallelism",
+    "offload_node_status",
 )
 """Options that no single node can have another value of."""
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from magnus.domain.render_plan import Token
 from magnus.domain.role import Role
+from magnus_executor_argo.depends import WORDS
 from magnus_executor_argo.pods import (
     MAP_VARIABLE,
     TOKENS,
@@ -45,7 +46,7 @@ def graph_templates(graph: RenderedGraph) -> Iterator[Commented]:
     place = graph.graph.place
     where = f"the branch {'.'.join(graph.path)}" if graph.path else "the outermost graph"
     tasks = [
-        _task(node.key, node.key, graph, depends, comment_of(node, node.node.name))
+        _task(_task_name(node.key), node.key, graph, depends, comment_of(node, node.node.name))
         for node, depends in _order(graph)
     ]
     comment = f"{place.path}:{place.line}: {where}" if place else where
@@ -83,11 +84,20 @@ def _order(graph: RenderedGraph) -> Iterator[tuple[RenderedNode, str]]:
     for node in nodes:
         depends = " || ".join(ways[node.key])
         if node.key == success and ends:
-            others = " && ".join(f"({' || '.join(f'{key}.{phase}' for phase in _PHASES)})" for key in ends)
+            others = " && ".join(f"({_ended(key)})" for key in ends)
             depends = f"({depends}) && {others}" if depends else others
         elif node.key == fail and success:
-            depends = f"{success}.Omitted"
+            depends = f"{_task_name(success)}.Omitted"
         yield node, depends
+
+
+def _ended(key: str) -> str:
+    return " || ".join(f"{_task_name(key)}.{phase}" for phase in _PHASES)
+
+
+def _task_name(key: str) -> str:
+    """Return what the task of a node is called, so that expressions can name it."""
+    return f"{key}--step" if key in WORDS else key
 
 
 def _ways(graph: RenderedGraph) -> Mapping[str, list[str]]:
@@ -104,7 +114,8 @@ def _ways(graph: RenderedGraph) -> Mapping[str, list[str]]:
     waiting = [start]
     for key in waiting:
         node = nodes[key]
-        leads = [(node.next, f"{key}.Succeeded"), (node.on_failure, f"{key}.Failed || {key}.Errored")]
+        name = _task_name(key)
+        leads = [(node.next, f"{name}.Succeeded"), (node.on_failure, f"{name}.Failed || {name}.Errored")]
         for following, way in leads if node.next else []:
             target = passed(following)
             if target not in ways:

@@ -19,6 +19,11 @@ RESULTS = {
 }
 """What an expression calls the phases."""
 
+WORDS = frozenset(
+    ["and", "contains", "else", "false", "if", "in", "let", "matches", "nil", "not", "or", "true"]
+)
+"""What no task of an expression can be called: Argo's language of expressions has another use for them."""
+
 _TOKEN = re.compile(r"\s*(\|\||&&|[()]|[A-Za-z0-9][-A-Za-z0-9]*\.[A-Za-z]+)")
 
 
@@ -109,6 +114,9 @@ def _one(tokens: list[str]) -> Depends:
             if token
             else "it ends where TASK.RESULT is expected"
         )
+        raise ValueError(message)
+    if task in WORDS:
+        message = f"{token!r} begins with a word of the language, and names no task"
         raise ValueError(message)
     if result not in RESULTS:
         message = f"{token!r} asks for a result that is not interpreted; known are {', '.join(RESULTS)}"

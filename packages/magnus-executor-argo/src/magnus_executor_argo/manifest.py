@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import unicodedata
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from magnus.errors import ConfigurationError
 from magnus_executor_argo.config import LONGEST_NAME, OF_THE_WORKFLOW
 from magnus_executor_argo.dags import graph_templates, needed_graphs
+from magnus_executor_argo.limits import check_depth, keep_size
 from magnus_executor_argo.pods import Tag, close_template
 from magnus_executor_argo.yaml_text import Commented, OneLine, yaml_text
 
@@ -25,12 +25,6 @@ CLOSE = "magnus--close"
 EXIT = "magnus--exit"
 """What the templates are called that run when a workflow has ended; keys have single hyphens."""
 
-LARGEST_WORKFLOW = 1024 * 1024
-"""In bytes, as JSON: what Argo keeps of a workflow with all that has become of its nodes."""
-
-ROOM_FOR_A_NODE = 150
-"""Bytes that Argo, which compresses that, needs to remember one task of a workflow or one pod."""
-
 
 def render_workflow(plan: RenderPlan, options: ArgoOptions) -> str:
     """Return the manifest.
@@ -39,11 +33,13 @@ def render_workflow(plan: RenderPlan, options: ArgoOptions) -> str:
         ConfigurationError: Argo cannot express something, or does not take so much.
     """
     _check_options(plan, options)
-    templates = [template for graph in needed_graphs(plan) for template in graph_templates(graph)]
+    graphs = needed_graphs(plan)
+    check_depth(graphs)
+    templates = [template for graph in graphs for template in graph_templates(graph)]
     templates += [_exit_template(), close_template(plan.stop, CLOSE, options)]
     document = _document(plan, options, _spec(plan, options, templates))
     _check_text(plan, templates, document)
-    _check_size(templates, document)
+    keep_size(graphs, templates, document, options)
     header = [
         f"The dag of {plan.pipeline_file} as a {options.kind} of Argo, rendered by magnus {plan.magnus_version} (argo).",
         f"dag hash: {plan.dag_hash}",
@@ -155,16 +151,3 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(each)
     elif isinstance(value, str) and not isinstance(value, Tag):
         yield value
-
-
-def _check_size(templates: list[Commented], document: dict[str, Any]) -> None:
-    """Refuse what Argo, or the store of Kubernetes, would not take."""
-    size = len(json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode())
-    nodes = sum(len(template["dag"]["tasks"]) if "dag" in template else 1 for template in templates)
-    if size + nodes * ROOM_FOR_A_NODE > LARGEST_WORKFLOW:
-        message = (
-            f"executor argo: the workflow takes {size:,} bytes, and {nodes * ROOM_FOR_A_NODE:,} more for what becomes of its "
-            f"{nodes:,} tasks and pods; Argo keeps at most {LARGEST_WORKFLOW:,} bytes of a workflow. Divide the dag, or "
-            "put steps that are alike into a map"
-        )
-        raise ConfigurationError(message)

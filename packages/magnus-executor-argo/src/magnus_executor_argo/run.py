@@ -223,7 +223,7 @@ class DagRun:
         if items is None:
             return self._end(task, Phase.ERROR)
         if not items:
-            return self._end(task, Phase.SUCCEEDED)
+            return self._end(task, Phase.SKIPPED)
         self._open[task.name] = [None] * len(items)
         for number, item in enumerate(items):
             values = {**self._values, "item": item}

@@ -43,6 +43,7 @@ def test_a_task_depends_on_how_others_have_ended(text: str, holds: bool) -> None
         ("a.Daemoned", "a result that is not interpreted"),
         ("a.Succeeded &&", "it ends where"),
         ("a.Succeeded || )", "')' stands where"),
+        ("in.Succeeded", "begins with a word of the language"),
         ("(a.Succeeded", "a parenthesis is not closed"),
         ("", "it ends where"),
     ],

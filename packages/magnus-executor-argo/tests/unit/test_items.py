@@ -10,7 +10,7 @@ import pytest
 from magnus.errors import ConfigurationError
 from magnus_executor_argo.config import ArgoOptions
 from magnus_executor_argo.executor import ArgoExecutor
-from magnus_executor_argo.items import LARGEST_ITEMS
+from magnus_executor_argo.items import LARGEST_ITEM
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,15 +48,34 @@ def test_nothing_in_an_item_is_taken_for_a_variable(executor: ArgoExecutor, tmp_
 
 def test_a_list_that_argo_would_not_pass_on_is_refused(executor: ArgoExecutor, tmp_path: Path) -> None:
     """Nothing is written then."""
-    with pytest.raises(
-        ConfigurationError, match=r"takes 262,1\d\d bytes for 2 items, .* at most 262,144"
-    ) as caught:
-        put(executor, tmp_path / "items.json", {"x": "y" * (LARGEST_ITEMS - 32)}, {"x": "z"})
+    told = r"takes 300,\d\d\d bytes for 10 items, .* at most 262,144"
+    with pytest.raises(ConfigurationError, match=told) as caught:
+        put(executor, tmp_path / "items.json", *[{"x": "y" * 30_000}] * 10)
     assert "let the branches look the rest up" in str(caught.value)
     assert not (tmp_path / "items.json").exists()
 
 
-@pytest.mark.parametrize("place", ["s3://bucket/items", "argo://", "argo://relative"])
+def test_an_item_that_a_pod_would_not_take_is_refused(executor: ArgoExecutor, tmp_path: Path) -> None:
+    """It is an argument of every command in its branch."""
+    told = r"an item of the map takes 32,7\d\d bytes, .* at most 32,768"
+    with pytest.raises(ConfigurationError, match=told):
+        put(executor, tmp_path / "items.json", {"x": "y" * (LARGEST_ITEM - 8)})
+
+
+def test_more_items_than_the_workflow_has_room_for_are_refused(
+    executor: ArgoExecutor, tmp_path: Path
+) -> None:
+    """How many that are is known when it is rendered, and stands in the place."""
+    file = tmp_path / "items.json"
+    executor.put_items(f"argo://{file}?most=2", '["a", "b"]')
+    with pytest.raises(ConfigurationError, match=r"over 3 items, .* room for about 2 such branches"):
+        executor.put_items(f"argo://{file}?most=2", '["a", "b", "c"]')
+    assert json.loads(file.read_text()) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "place", ["s3://bucket/items", "argo://", "argo://relative", "argo:///x?most=", "argo:///x?least=1"]
+)
 def test_another_place_is_refused(executor: ArgoExecutor, place: str) -> None:
     """It is none of ours."""
     with pytest.raises(ConfigurationError, match="not to"):

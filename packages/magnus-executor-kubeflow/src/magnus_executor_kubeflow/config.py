@@ -31,6 +31,8 @@ class KubeflowOptions(CommonOptions):
         run_id_from: Where the run's id comes from: `job`, the id that Kubeflow gives each run of the pipeline; or
             `parameter`, the pipeline's parameter `run_id`, which whoever starts a run has to fill in.
         environment: Variables of every pod. They stand in the file: no place for secrets.
+        restarts: How often a task is started again, besides what a step's `retry` allows: after a pod that was lost, or one
+            in which magnus could not go on.
         parallelism: How many branches of one map run at the same time; None for as many as the cluster has room for.
         cpu: Processors, where a step's `resources` ask for none; None for what the cluster gives.
         memory: Likewise memory: text with a unit (`512MiB`, `2GiB`), or a whole number of MiB.
@@ -43,6 +45,7 @@ class KubeflowOptions(CommonOptions):
     pipeline_name: str = ""
     run_id_from: Literal["job", "parameter"] = "job"
     environment: Mapping[str, str] = field(default_factory=dict)
+    restarts: int = 0
     parallelism: int | None = None
     cpu: float | None = None
     memory: int | str | None = None
@@ -83,6 +86,8 @@ class KubeflowOptions(CommonOptions):
     def _refuse_numbers(self) -> str:
         if self.parallelism is not None and self.parallelism < 1:
             return f"parallelism is at least 1, not {self.parallelism}"
+        if self.restarts < 0:
+            return f"restarts is a whole number, at least 0, not {self.restarts}"
         if self.cpu is not None and self.cpu < _LEAST_CPU:
             return f"cpu is a number, at least {_LEAST_CPU:g}, not {self.cpu:g}"
         if self.gpu < 0:

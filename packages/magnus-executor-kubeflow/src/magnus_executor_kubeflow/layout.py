@@ -13,6 +13,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, NamedTuple
 
 from magnus.domain.limits import Limits, limits_of
+from magnus.domain.nodes import RetryPolicy
 from magnus.domain.role import Role
 from magnus_executor_kubeflow.config import EXECUTOR
 from magnus_executor_kubeflow.order import in_order
@@ -20,7 +21,6 @@ from magnus_executor_kubeflow.order import in_order
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from magnus.domain.nodes import RetryPolicy
     from magnus.domain.render_plan import Command, RenderedGraph, RenderedNode, RenderPlan
     from magnus_executor_kubeflow.config import KubeflowOptions
 
@@ -217,13 +217,14 @@ def _node(
         image=node.options.docker_image,
         environment=node.options.environment,
         has_item=has_item,
+        retry=retry_of(RetryPolicy(), node.options.restarts),
     )
     if node.role is not Role.COMPOSITE:
         if node.role is Role.WORK:
             common = common._replace(
                 limits=limits_of(node.node, EXECUTOR, node.options, options),
                 accelerator_type=node.options.accelerator_type,
-                retry=retry_of(node.node.retry),
+                retry=retry_of(node.node.retry, node.options.restarts),
             )
         yield common
         return
@@ -268,18 +269,20 @@ def _at_once(node: RenderedNode) -> int | None:
     return min((limit for limit in limits if limit is not None), default=None)
 
 
-def retry_of(policy: RetryPolicy) -> Retry | None:
+def retry_of(policy: RetryPolicy, restarts: int) -> Retry | None:
     """Return how Kubeflow is to try again: as often as magnus may ask for, with pauses that are never longer than its own.
+
+    Kubeflow cannot tell an attempt that failed from a pod that was lost, so *restarts* come on top.
 
     What Kubeflow calls the longest pause is for Argo the time in which it tries at all, so it limits no pause here: pauses
     grow only if none would come to be longer than magnus allows.
     """
-    if policy.max_attempts <= 1:
+    times = policy.max_attempts - 1 + restarts
+    if times == 0:
         return None
     least = 1 - policy.backoff.jitter
     longest = math.floor(policy.backoff.maximum * least)
     first = min(math.floor(policy.backoff.initial * least), longest)
-    times = policy.max_attempts - 1
     factor = math.floor(min(policy.backoff.factor, longest + 1))
     grows = first > 0 and factor > 1 and (times - 1) * math.log(factor) <= math.log(longest / first)
     return Retry(times, first, factor if grows else 1)
@@ -291,8 +294,8 @@ def _name_of(pipeline_file: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    """Return *text* so that it cannot leave the line of a comment."""
-    return " ".join(text.split())
+    """Return *text* so that it cannot leave the line of a comment, and YAML takes it."""
+    return "".join(each if each.isprintable() else "?" for each in " ".join(text.split()))
 
 
 class _Names:

@@ -96,6 +96,17 @@ def test_steps_of_hours_are_tried_again_too(render: Callable[..., str], tmp_path
     assert not run(text, ScriptedCompute(tmp_path / "two", {"one": [75, 75, 0]}, takes_seconds=100_000))
 
 
+def test_a_pod_that_is_lost_is_started_again_if_that_is_configured(
+    render: Callable[..., str], tmp_path: Path
+) -> None:
+    """Whatever it was for, and besides the attempts of the step."""
+    ends = {"one": [137, 75, 0], "done": [137, 0]}
+    compute = ScriptedCompute(tmp_path, ends)
+    assert run(render(one_step(f"{TASK}, retry: 2"), options="restarts: 1"), compute)
+    assert compute.steps == ["one", "one", "one", "done", "done", "failed", "failed"]
+    assert not run(render(one_step(f"{TASK}, retry: 2")), ScriptedCompute(tmp_path / "two", ends))
+
+
 @pytest.mark.parametrize("code", [1, 2, 75, 137])
 def test_the_pipeline_ends_at_a_task_that_fails(
     render: Callable[..., str], tmp_path: Path, code: int

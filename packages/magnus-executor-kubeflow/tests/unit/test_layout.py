@@ -33,12 +33,21 @@ def test_kubeflow_tries_again_as_often_as_magnus_may_ask_and_never_later(
     attempts: int, backoff: Backoff, expected: tuple[int, int, int] | None
 ) -> None:
     """Times, first pause in whole seconds, whole factor: no pause is longer than the shortest that magnus may make."""
-    retry = retry_of(RetryPolicy(attempts, backoff))
+    retry = retry_of(RetryPolicy(attempts, backoff), 0)
     assert (retry and tuple(retry)) == expected
     if retry:
         for failed in range(1, min(attempts, 50)):
             pause = retry.pause_seconds * retry.factor ** (failed - 1)
             assert pause <= backoff.delay_seconds(failed, 1.0)
+
+
+@pytest.mark.parametrize(("attempts", "expected"), [(1, (2, 0, 1)), (3, (4, 10, 2))])
+def test_restarts_come_on_top(attempts: int, expected: tuple[int, int, int]) -> None:
+    """A lost pod may not cost the step an attempt."""
+    backoff = Backoff(10) if attempts > 1 else Backoff()
+    retry = retry_of(RetryPolicy(attempts, backoff), 2)
+    assert retry is not None
+    assert tuple(retry) == expected
 
 
 def node(key: str, following: str = "", on_failure: str = "") -> Any:

@@ -60,6 +60,7 @@ def test_what_a_pipeline_cannot_say_is_refused_with_the_node_that_asks(
         ("run_id_from: date", "run_id_from"),
         ("environment: {A-B: c}", "'A-B' is no name of a variable"),
         ("parallelism: 0", "parallelism is at least 1"),
+        ("restarts: -1", "restarts is a whole number"),
         ("cpu: 0", "cpu is a number"),
         ("gpu: -1", "gpu is a whole number"),
         ("memory: much", "memory is 'much'"),
