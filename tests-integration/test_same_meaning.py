@@ -73,7 +73,7 @@ def local_logs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list
 
 
 def pairs() -> list[ParameterSet]:
-    """Return every case with every executor. What is rendered in parallel differs only where there are branches."""
+    """Return every case with every executor. How many may run at the same time matters only where there are branches."""
     return [
         pytest.param(
             name,
@@ -83,7 +83,7 @@ def pairs() -> list[ParameterSet]:
         )
         for name, case in CASES.items()
         for executor in EXECUTORS
-        if executor != "demo-renderer in parallel" or "branch" in json.dumps(case)
+        if not executor.endswith(("in parallel", "one worker")) or "branch" in json.dumps(case)
     ]
 
 
