@@ -17,7 +17,9 @@ LONGEST_NAME = 52
 """Of a workflow: Kubernetes adds up to eleven characters, and keeps the whole as a label of at most 63."""
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_LABEL = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_FIELDS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +171,16 @@ class ArgoOptions(CommonOptions):
                 f"name: letters in lower case, digits and single hyphens, at most {LONGEST_NAME}, begin and end with no "
                 f"hyphen, not {self.name!r}"
             )
+        for name in ("namespace", "service_account"):
+            if (value := getattr(self, name)) and not _NAME.fullmatch(value.replace(".", "-")):
+                return f"{name}: letters in lower case, digits and hyphens, not {value!r}"
+        for key, value in self.labels.items():
+            if not _LABEL.fullmatch(value):
+                return f"labels: {key} has up to 63 letters, digits, '-', '_' and '.', not {value!r}"
         if self.kind == "CronWorkflow" and not self.schedule:
             return "schedule is missing: a CronWorkflow runs at times like '0 4 * * *'"
+        if self.schedule and len(self.schedule.split()) != _FIELDS and not self.schedule.startswith("@"):
+            return f"schedule: five fields like '0 4 * * *', or a word like @daily, not {self.schedule!r}"
         if self.kind != "CronWorkflow" and (self.schedule or self.timezone):
             return f"schedule and timezone are for kind CronWorkflow, not for {self.kind}"
         return ""

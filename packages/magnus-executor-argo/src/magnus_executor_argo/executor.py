@@ -13,6 +13,9 @@ from magnus_executor_argo.manifest import render_workflow
 if TYPE_CHECKING:
     from magnus.domain.render_plan import RenderPlan
 
+_TASK_TYPES = frozenset({"python", "python-lambda", "shell", "notebook"})
+"""A task of type `container` starts one, and in a pod there is no engine that would."""
+
 
 class ArgoExecutor(OrchestrationExecutor):
     """Renders a Workflow, a WorkflowTemplate or a CronWorkflow."""
@@ -24,7 +27,11 @@ class ArgoExecutor(OrchestrationExecutor):
     @classmethod
     def capabilities(cls, options: Any) -> ExecutorCapabilities:
         """See the port."""
-        return ExecutorCapabilities(placement=Placement.REMOTE, concurrent_branches=options.enable_parallel)
+        return ExecutorCapabilities(
+            placement=Placement.REMOTE,
+            concurrent_branches=options.enable_parallel,
+            task_types=_TASK_TYPES,
+        )
 
     def render(self, plan: RenderPlan) -> str:
         """Return the manifest."""

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from magnus.ports.emulator import EmulatedCompute
     from magnus_executor_argo.workflow import Task, Template, Workflow
 
+MOST_PODS = 16
+"""As many run at the same time on this machine, however many a cluster would run."""
+
 
 class Ended(NamedTuple):
     """How a template that was called has ended.
@@ -44,7 +47,7 @@ class WorkflowRun:
         self._workflow = workflow
         self._values = {RUN_ID: run_id}
         self._until: float | None = None
-        self._pods = threading.BoundedSemaphore(workflow.parallelism) if workflow.parallelism else None
+        self._pods = threading.BoundedSemaphore(min(workflow.parallelism or MOST_PODS, MOST_PODS))
         self._numbers = itertools.count()
 
     def run(self) -> Phase:
@@ -93,11 +96,8 @@ class WorkflowRun:
             {name: filled_in(value, values) for name, value in template.environment.items()},
             min(limits, default=None),
         )
-        if self._pods is None:
+        with self._pods:
             end = self.compute.run(command)
-        else:
-            with self._pods:
-                end = self.compute.run(command)
         if end.timed_out:
             self.compute.report(f"'{who}' was ended: its deadline was exceeded")
         if end.exit_code != 0 or end.timed_out:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
 
 from magnus.errors import ConfigurationError, InterruptedRunError
 from magnus.testing.emulation import ScriptedCompute
@@ -75,6 +77,40 @@ def test_the_walk_is_that_of_the_dag(
     """Whatever fails; the phase of the workflow is the outcome of the run, and only a failed one is closed."""
     emulated = emulate(MENDED, {"ends": ends})
     assert (emulated.steps, emulated.is_success) == (steps, is_success)
+
+
+@st.composite
+def graphs(draw: st.DrawFn) -> dict[str, Any]:
+    """Return any graph: each step leads to later ones, or to an end."""
+    count = draw(st.integers(1, 7))
+    names = [f"n{number}" for number in range(count)]
+    steps: dict[str, Any] = {}
+    for number, name in enumerate(names):
+        after = st.sampled_from([*names[number + 1 :], "done", "failed"])
+        steps[name] = {"type": "task", "command": "m.f", "next": draw(after), "on_failure": draw(after)}
+    reached = {"n0"}
+    for name in names:
+        if name in reached:
+            reached |= {steps[name]["next"], steps[name]["on_failure"]}
+    assume("done" in reached)
+    kept = {name: step for name, step in steps.items() if name in reached}
+    return {"start_at": "n0", "steps": kept | ENDS}
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(dag=graphs(), failing=st.sets(st.sampled_from([f"n{number}" for number in range(7)])))
+def test_any_graph_is_walked_as_a_traversal_walks_it(
+    dag: dict[str, Any], failing: set[str], emulate: Callable[..., Emulated]
+) -> None:
+    """Whatever fails in it; and Argo shows what became of the run."""
+    walk, name = [], dag["start_at"]
+    while name not in ENDS:
+        walk.append(name)
+        name = dag["steps"][name]["on_failure" if name in failing else "next"]
+    ends = {step: [1] for step in (*failing, "failed")}
+    emulated = emulate(dag, {"ends": ends}, infrastructure_retries=0)
+    assert emulated.steps == [*walk, name, *(["close"] if name == "failed" else [])]
+    assert emulated.is_success is (name == "done")
 
 
 def test_a_command_is_what_the_pod_gets(emulate: Callable[..., Emulated]) -> None:

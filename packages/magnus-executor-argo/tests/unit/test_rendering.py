@@ -257,6 +257,11 @@ def test_a_graph_may_begin_with_its_end(render: Callable[..., str]) -> None:
         ("kind", "Job", "expected"),
         ("kind", "CronWorkflow", "schedule is missing"),
         ("schedule", "0 4 * * *", "are for kind CronWorkflow"),
+        ("namespace", "My_Space", "namespace: letters in lower case"),
+        ("service_account", "-x", "service_account: letters in lower case"),
+        ("labels", {"team": "a b"}, "labels: team has up to 63"),
+        ("labels", {"team": "{{b}}"}, "labels: team has up to 63"),
+        ("schedule", "every day", "five fields like"),
         ("name", "My Workflow", "letters in lower case"),
         ("name", "x" * 53, "at most 52"),
     ],
@@ -282,7 +287,8 @@ def test_what_is_said_of_the_workflow_is_not_said_of_a_node(render: Callable[...
     [
         (chain({}), {"environment": {"A": "{{x}}"}}, (), "the node 'one' holds '{{x}}'"),
         (chain({}), {}, ("--tag", "{{workflow.name}}"), "holds '{{workflow.name}}'"),
-        (chain({}), {"labels": {"a": "{{b}}"}}, (), "the workflow holds '{{b}}'"),
+        (chain({}), {"docker_image": "{{b}}"}, (), "the node 'one' holds '{{b}}'"),
+        (chain({}), {"image_pull_secret_name": "{{b}}"}, (), "the workflow holds '{{b}}'"),
         (
             chain({}, {"executor_config": {"argo": {"environment": {"A": "{{"}}}}),
             {},
@@ -374,7 +380,7 @@ def test_no_secret_is_in_the_manifest(render: Callable[..., str], monkeypatch: p
 
 
 def test_it_says_what_it_can_do() -> None:
-    """As data, from its options: steps are elsewhere, branches beside each other."""
+    """As data, from its options: steps are elsewhere, where no engine is, branches beside each other."""
     plain = ArgoExecutor.capabilities(ArgoOptions(docker_image="x"))
     alone = ArgoExecutor.capabilities(ArgoOptions(docker_image="x", enable_parallel=False))
     assert (plain.placement, plain.concurrent_branches, plain.refused_features) == (
@@ -382,4 +388,5 @@ def test_it_says_what_it_can_do() -> None:
         True,
         {},
     )
+    assert plain.task_types == {"python", "python-lambda", "shell", "notebook"}
     assert not alone.concurrent_branches
