@@ -198,6 +198,7 @@ class Interpreter:
             data = fill(state["ItemSelector"], at.data, around)
             return self._graph(processor, _At(data, {**around, "Execution": execution}, scope))
 
+        # A queue of Batch would have no room for any number of items of a distributed map either.
         most = min(state.get("MaxConcurrency", MOST_INLINE_BRANCHES), MOST_INLINE_BRANCHES)
         try:
             return self._together(walk, len(items), most, at)

@@ -19,6 +19,9 @@ LONGEST_EXECUTION_SECONDS = 31_536_000
 MOST_INLINE_BRANCHES = 40
 """Items of an inline map that run at the same time."""
 
+MOST_DISTRIBUTED_BRANCHES = 10_000
+"""Items of a distributed map that run at the same time."""
+
 LARGEST_OVERRIDES = 8192
 """Characters of what a job is given besides its definition."""
 

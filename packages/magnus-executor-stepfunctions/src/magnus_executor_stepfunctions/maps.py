@@ -8,6 +8,7 @@ from magnus.domain.role import Role
 from magnus_executor_stepfunctions.expressions import ITEMS, PLACE, filled_in
 from magnus_executor_stepfunctions.items import MOST_DISTRIBUTED, place_of
 from magnus_executor_stepfunctions.jobs import comment_of, overrides_size
+from magnus_executor_stepfunctions.limits import MOST_DISTRIBUTED_BRANCHES
 from magnus_executor_stepfunctions.resources import requirements
 from magnus_executor_stepfunctions.shape import most_at_once
 
@@ -96,7 +97,7 @@ def map_states(node: RenderedNode, place: ItemsPlace, branch: Mapping[str, Any])
     processor = {"Mode": "INLINE"} if place.inline else {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
     state["ItemProcessor"] = {"ProcessorConfig": processor, **branch}
     if limit := most_at_once(node):
-        state["MaxConcurrency"] = limit
+        state["MaxConcurrency"] = min(limit, MOST_DISTRIBUTED_BRANCHES)
     # Of an inline map the list is dropped with that; it would go on through all states otherwise.
     state["ResultPath"] = ITEMS if place.inline else None
     states[node.key] = state

@@ -188,7 +188,8 @@ class TestMaps:
     """Inline where few items run at the same time, else distributed."""
 
     @pytest.mark.parametrize(
-        ("most", "mode"), [(1, "INLINE"), (40, "INLINE"), (41, "DISTRIBUTED"), (None, "DISTRIBUTED")]
+        ("most", "mode"),
+        [(1, "INLINE"), (40, "INLINE"), (41, "DISTRIBUTED"), (10_000, "DISTRIBUTED"), (None, "DISTRIBUTED")],
     )
     def test_the_mode_follows_from_how_many_run_at_the_same_time(
         self, renderer: Renderer, most: int | None, mode: str
@@ -199,6 +200,11 @@ class TestMaps:
         assert states["each"]["ItemProcessor"]["ProcessorConfig"]["Mode"] == mode
         assert states["each"].get("MaxConcurrency") == most
         assert ("each.items" in states) == (mode == "INLINE")
+
+    def test_no_more_run_at_the_same_time_than_the_service_runs(self, renderer: Renderer) -> None:
+        """A limit above that is none."""
+        states = renderer.machine({"each": map_of(chain({"x": {}}), max_concurrency=20_000)})["States"]
+        assert states["each"]["MaxConcurrency"] == 10_000
 
     def test_no_map_is_inline_in_an_inline_map(self, renderer: Renderer) -> None:
         """So that how many items one execution has room for can be told."""
