@@ -8,8 +8,9 @@ import pytest
 
 pytest_plugins = ["magnus.testing.plugin"]
 
-# A shell that starts the tests in the background has them ignore interrupts, and every child of theirs too.
+# A shell that starts the tests in the background has them ignore interrupts, and every child of theirs too; `nohup` hang-ups.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # What is expensive to start is started in one process: the tests that use it stay together, by the first of these fixtures. A
 # test that asks for one while it runs, or that must not run beside certain others, says so: `@pytest.mark.xdist_group(name)`.

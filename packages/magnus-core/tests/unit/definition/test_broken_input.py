@@ -44,6 +44,7 @@ class Broken(NamedTuple):
         files: The content of each file.
         messages: All that is said, a line each.
         depends_on_adapters: Whether the text lists what is installed, or options of the adapters made for these tests.
+        is_no_mistake_here: Whether the adapter that is missing among those made for these tests may well be installed.
         found_by_adapters: Whether the mistake is one in the options of the default adapters, which must be installed.
     """
 
@@ -52,6 +53,7 @@ class Broken(NamedTuple):
     messages: list[str]
     depends_on_adapters: bool = False
     found_by_adapters: bool = False
+    is_no_mistake_here: bool = False
 
     def write(self, folder: Path) -> None:
         """Write the files into *folder*."""
@@ -587,6 +589,7 @@ BROKEN = [
             "config.yaml:1:18: no executor 'argo'; installed: local, local-container. It comes with magnus-executor-argo: pip install 'magnus-executor-argo'"
         ],
         depends_on_adapters=True,
+        is_no_mistake_here=True,
     ),
     Broken(
         "misspelt block",
@@ -722,7 +725,9 @@ def test_every_mistake_is_told_with_its_place_and_a_remedy(
 
 # typer, when it is imported first, uses names that the newest click is about to drop.
 @pytest.mark.filterwarnings("ignore:'click:DeprecationWarning")
-@pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: broken.name)
+@pytest.mark.parametrize(
+    "broken", [each for each in BROKEN if not each.is_no_mistake_here], ids=lambda broken: broken.name
+)
 def test_the_command_line_says_the_same_and_leaves_nothing_behind(
     broken: Broken,
     tmp_path: Path,
