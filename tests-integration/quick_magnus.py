@@ -7,6 +7,8 @@ Python takes to start. Signals to the caller do not reach the process: tests of 
 from __future__ import annotations
 
 import array
+import functools
+import gc
 import importlib
 import importlib.util
 import json
@@ -56,6 +58,17 @@ dag:
 executor: {type: demo-renderer, config: {max_workers: 2}}
 secrets: {type: dotenv, config: {location: nowhere.env}}
 """
+_RENDERERS = (
+    "{type: aws-step-functions, config: {job_queue: q, job_definition: d}}",
+    "{type: argo, config: {docker_image: i}}",
+    "{type: kubeflow, config: {docker_image: i}}",
+)
+_STORES = """\
+run_log_store: {type: s3, config: {bucket: bucket, prefix: runs}}
+catalog: {type: s3, config: {bucket: bucket, prefix: catalog}}
+secrets: {type: aws-secrets-manager}
+"""
+
 _HEAVY = (
     *("boto3", "kfp", "magnus_stores.aws"),
     *("numpy", "sklearn.datasets", "sklearn.linear_model", "sklearn.model_selection", "matplotlib.pyplot"),
@@ -92,6 +105,8 @@ def serve(address: str) -> None:
     """Fork for every call, until this process is killed."""
     sys.path.pop(0)  # this file's folder is none of the user's
     _call_once()
+    gc.collect()
+    gc.freeze()  # what is here by now is looked through by no process any more
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(f"{address}.new")
     listener.listen(64)
@@ -108,17 +123,35 @@ def serve(address: str) -> None:
 
 
 def _call_once() -> None:
-    """Do what is done at every call, so that all that is imported for it is there."""
+    """Do what is done at every call, so that all that is imported and read for it is there."""
     from magnus.cli.app import main
 
     Path("pipeline.yaml").write_text(_FIRST, encoding="utf-8")
     for call in _CALLS:
         assert main([*call, "--file", "pipeline.yaml", "--log-level", "ERROR"]) == 0
+    for number, executor in enumerate(_RENDERERS):
+        config = f"elsewhere-{number}.yaml"
+        Path(config).write_text(f"executor: {executor}\n{_STORES}", encoding="utf-8")
+        main(["execute", "-o", "-", "-c", config, "--file", "pipeline.yaml", "--log-level", "ERROR"])
+    _read_descriptions_of_aws()
     for name in _HEAVY:
         if importlib.util.find_spec(name.partition(".")[0]) is not None:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 importlib.import_module(name)
+
+
+def _read_descriptions_of_aws() -> None:
+    """Keep what botocore reads of its services before it can speak to one: otherwise every process reads it anew."""
+    if importlib.util.find_spec("boto3") is None:
+        return
+    import boto3
+    import botocore.session
+
+    botocore.session.create_loader = functools.cache(botocore.session.create_loader)  # type: ignore[attr-defined]
+    for service in ("s3", "secretsmanager"):
+        boto3.client(service, region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
+    boto3.DEFAULT_SESSION = None
 
 
 def _call(connection: socket.socket) -> int:
