@@ -47,3 +47,10 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Return a folder for the PATH whose `magnus` starts quickly."""
     with quick_magnus(tmp_path_factory.mktemp("quick")) as folder:
         yield folder
+
+
+@pytest.fixture
+def quick_project(project: Project, quick: Path) -> Project:
+    """Return the project, whose calls of magnus start quickly; `project.start` is still that of the real one."""
+    project.quick = quick
+    return project

@@ -41,12 +41,15 @@ class Way(NamedTuple):
     Attributes:
         executor: The block of the configuration.
         services: What takes the place of the services of the case.
-        quick: For an executor that renders: where the `magnus` is that is called.
     """
 
     executor: Mapping[str, Any]
     services: Mapping[str, Any] = {}
-    quick: Path | None = None
+
+    @property
+    def is_rendered(self) -> bool:
+        """Tell whether the executor writes a file for others to run."""
+        return self.executor["type"] in TARGETS
 
 
 def completed(graph: Mapping[str, Any]) -> dict[str, Any]:
@@ -72,11 +75,9 @@ def write_case(project: Project, case: Mapping[str, Any], way: Way) -> None:
     _configure(project, case, way, way.executor)
 
 
-def render_case(project: Project, way: Way) -> str:
+def render_case(project: Project) -> str:
     """Render the case that was written; return why it is refused, empty if it is not."""
-    done = project.call(
-        *("magnus", "execute", "-c", "config.yaml", "-p", "parameters.yaml", "-o", RENDERED), quick=way.quick
-    )
+    done = project.magnus("execute", "-c", "config.yaml", "-p", "parameters.yaml", "-o", RENDERED)
     assert done.returncode in (0, 2), done.stderr
     return done.stderr if done.returncode else ""
 
@@ -87,14 +88,14 @@ def run_case(project: Project, case: Mapping[str, Any], way: Way) -> list[RunLog
     What an executor renders is emulated, and continued on `local`.
     """
     write_case(project, case, way)
-    if way.quick is None:
+    if way.is_rendered:
+        refusal = render_case(project)
+        assert not refusal, refusal
+        done = project.call("magnus", "emulate", RENDERED, "--run-id", "one")
+        _configure(project, case, way, LOCAL)
+    else:
         options = ("-c", "config.yaml", "-p", "parameters.yaml", "--run-id", "one")
         done = project.magnus("execute", *options)
-    else:
-        refusal = render_case(project, way)
-        assert not refusal, refusal
-        done = project.call("magnus", "emulate", RENDERED, "--run-id", "one", quick=way.quick)
-        _configure(project, case, way, LOCAL)
     expected = 0 if case.get("status", "SUCCESS") == "SUCCESS" else 1
     assert done.returncode == expected, done.stdout + done.stderr
     run_ids = ["one"]

@@ -25,9 +25,10 @@ MARK = "WORKED_FOR_TEST"
 class Project:
     """A folder with a user's files, in which magnus is called."""
 
-    def __init__(self, folder: Path) -> None:
-        """Work in *folder*."""
+    def __init__(self, folder: Path, *, quick: Path | None = None) -> None:
+        """Work in *folder*; *quick* is where the `magnus` is that is called, None for the real one."""
         self.folder = folder
+        self.quick = quick
         folder.mkdir(parents=True, exist_ok=True)
 
     def write(self, name: str, content: str | Mapping[str, Any]) -> Path:
@@ -67,7 +68,7 @@ class Project:
         process_group: int | None = None,
         **variables: str,
     ) -> subprocess.Popen[bytes]:
-        """Start `magnus` with *arguments*, *streams* as its stdout and stderr; the caller waits for it."""
+        """Start the real `magnus` with *arguments*, *streams* as its stdout and stderr; the caller waits for it."""
         return subprocess.Popen(
             [sys.executable, "-m", "magnus", *arguments],
             cwd=self.folder,
@@ -80,8 +81,10 @@ class Project:
 
     def magnus(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run `magnus` with *arguments* to its end."""
+        quick = self._quick_for(variables)
+        command = [sys.executable, "-m", "magnus"] if quick is None else [str(quick / "magnus")]
         return subprocess.run(
-            [sys.executable, "-m", "magnus", *arguments],
+            [*command, *arguments],
             cwd=self.folder,
             env=self.environment(**variables),
             stdin=subprocess.DEVNULL,
@@ -97,7 +100,7 @@ class Project:
 
         Args:
             options: For `magnus execute`.
-            quick: Where the `magnus` is that is called; None for the real one.
+            quick: Where the `magnus` is that is called; None for the one of the project.
             expect: The exit code.
             variables: For the environment.
         """
@@ -114,9 +117,9 @@ class Project:
     def call(
         self, *arguments: str, quick: Path | None = None, **variables: str
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end; *quick* is where the `magnus` is that it calls, None for the real one."""
+        """Run a command to its end; *quick* is where the `magnus` is that it calls, None for the one of the project."""
         environment = self.environment(**variables)
-        if quick is not None:
+        if quick := quick or self._quick_for(variables):
             environment["PATH"] = f"{quick}{os.pathsep}{environment['PATH']}"
         return subprocess.run(
             [shutil.which(arguments[0], path=environment["PATH"]) or arguments[0], *arguments[1:]],
@@ -142,6 +145,10 @@ class Project:
         assert done.returncode == 0, done.stderr
         log: dict[str, Any] = json.loads(done.stdout)
         return log
+
+    def _quick_for(self, variables: Mapping[str, str]) -> Path | None:
+        """Return where the quick `magnus` is; None if Python is to read some of the *variables* when it starts."""
+        return None if any(name.startswith("PYTHON") for name in variables) else self.quick
 
     def processes(self) -> list[int]:
         """Return the ids of the processes that the project's commands started and that still run."""

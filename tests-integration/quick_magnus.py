@@ -1,7 +1,8 @@
 """A `magnus` that starts in a tenth of the time: a process of its own for every call, forked from one that has imported all.
 
 A rendered pipeline calls magnus once for every node. What such a test is about is what these processes do, and not how long
-Python takes to start. Signals to the caller do not reach the process: tests of those use the real command.
+Python takes to start. Signals to the caller do not reach the process, and what Python reads when it starts is read no more,
+as `PYTHONPATH`: tests of those use the real command.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import warnings
 from contextlib import contextmanager
@@ -70,7 +72,7 @@ secrets: {type: aws-secrets-manager}
 """
 
 _HEAVY = (
-    *("boto3", "kfp", "magnus_stores.aws"),
+    *("boto3", "docker", "kfp", "magnus_stores.aws", "magnus_stores.run_log.sql"),
     *("numpy", "sklearn.datasets", "sklearn.linear_model", "sklearn.model_selection", "matplotlib.pyplot"),
 )
 """What some calls import, and steps of the examples, where it is installed."""
@@ -164,6 +166,7 @@ def _call(connection: socket.socket) -> int:
     os.environ.clear()
     os.environ.update(environment)
     sys.argv[:] = ["magnus", *arguments]
+    tempfile.tempdir = None  # to be asked for in this environment
     try:
         code = main(arguments)
     except SystemExit as end:

@@ -35,13 +35,13 @@ CHECKS = {
 """The modules that ask others about a rendered file."""
 
 
-def way_of(target: str, stores: Stores, quick: Path) -> Way:
+def way_of(target: str, stores: Stores) -> Way:
     """Return how dags are run on a target; its files are written for stores that are not on this machine's disk."""
     blocks = stores.blocks(DAGS / "secrets.env")
     options = dict(TARGETS[target])
     if target == "aws-step-functions":
         options["items"] = f"s3://{blocks['run_log_store']['config']['bucket']}/items"
-    return Way({"type": target, "config": options}, blocks if target != "demo-renderer" else {}, quick)
+    return Way({"type": target, "config": options}, blocks if target != "demo-renderer" else {})
 
 
 def outcome_of(project: Project, case: Mapping[str, Any], way: Way, expected: list[RunLog]) -> str:
@@ -51,7 +51,7 @@ def outcome_of(project: Project, case: Mapping[str, Any], way: Way, expected: li
         AssertionError: It neither refuses it nor gives what `local` gives.
     """
     write_case(project, case, way)
-    if refusal := render_case(project, way):
+    if refusal := render_case(project):
         assert not (project.folder / RENDERED).exists(), "refused, but written"
         return refusal
     checks = importlib.import_module(CHECKS[way.executor["type"]])
@@ -109,11 +109,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder, quick_magnus(Path(folder) / "quick") as quick:
         outcomes = {}
         for number, (name, case) in enumerate(CASES.items()):
-            expected = run_case(Project(Path(folder) / f"{number}-local"), case, Way(LOCAL))
+            expected = run_case(Project(Path(folder) / f"{number}-local", quick=quick), case, Way(LOCAL))
             for target in TARGETS:
-                project = Project(Path(folder) / f"{number}-{target}")
+                project = Project(Path(folder) / f"{number}-{target}", quick=quick)
                 try:
-                    outcome = short(outcome_of(project, case, way_of(target, stores, quick), expected))
+                    outcome = short(outcome_of(project, case, way_of(target, stores), expected))
                 except AssertionError as error:
                     outcome = "FAILED"
                     sys.stderr.write(f"{name} on {target}: {error}\n")

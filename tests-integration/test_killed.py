@@ -100,9 +100,9 @@ def succeeded(log: dict[str, Any]) -> set[str]:
 class Killing:
     """One run that is killed, looked at, and continued."""
 
-    def __init__(self, folder: Path, store: str) -> None:
-        """Prepare to run in *folder*."""
-        self.project = Project(folder)
+    def __init__(self, folder: Path, store: str, quick: Path) -> None:
+        """Prepare to run in *folder*; what is killed is the real magnus, what comes after is the *quick* one."""
+        self.project = Project(folder, quick=quick)
         self.store = store
         write_pipeline(self.project, store)
 
@@ -165,14 +165,16 @@ class Killing:
     "first", range(0, MOMENTS, AT_ONCE), ids=lambda first: f"{first + 1}-{first + AT_ONCE}"
 )
 @pytest.mark.parametrize("store", ["file-system", "chunked-fs", "sql"])
-def test_killed_at_any_moment_it_is_read_and_continued(store: str, first: int, tmp_path: Path) -> None:
+def test_killed_at_any_moment_it_is_read_and_continued(
+    store: str, first: int, tmp_path: Path, quick: Path
+) -> None:
     """At 50 moments: the log holds every step that had finished, and the re-run runs nothing but the others."""
     chance = random.Random(f"killed/{store}")  # noqa: S311 - a fixed schedule
     # By steps and not by the clock alone: most of a run this short is spent on starting worker processes.
     moments = [(chance.randint(1, STEPS_IN_ALL), chance.uniform(0, 0.025)) for _ in range(MOMENTS)]
 
     def disturb(number: int) -> int:
-        killing = Killing(tmp_path / str(number), store)
+        killing = Killing(tmp_path / str(number), store, quick)
         try:
             killing.kill(*moments[number], with_workers=number % 2 == 0)
             recorded = killing.check_log()
@@ -193,9 +195,9 @@ def test_killed_at_any_moment_it_is_read_and_continued(store: str, first: int, t
     assert len(set(counts)) > AT_ONCE // 3, f"the moments were not spread over the run: {counts}"
 
 
-def test_a_killed_run_is_shown_on_the_command_line(tmp_path: Path) -> None:
+def test_a_killed_run_is_shown_on_the_command_line(tmp_path: Path, quick: Path) -> None:
     """`magnus runs show` tells of a run that was killed, which its own log cannot say."""
-    killing = Killing(tmp_path, "file-system")
+    killing = Killing(tmp_path, "file-system", quick)
     killing.kill(10, 0.0, with_workers=True)
     done = killing.project.magnus("runs", "show", "killed", "-c", "config.yaml", "--json")
     assert done.returncode == 0, done.stderr

@@ -35,11 +35,10 @@ class Site:
 
     def __init__(self, folder: Path, stores: Stores, quick: Path) -> None:
         """Use the stores with every executor."""
-        self.project = Project(folder)
-        self.quick = quick
+        self.project = Project(folder, quick=quick)
         blocks = stores.blocks()
         for target in TARGETS:
-            way = way_of(target, stores, quick)
+            way = way_of(target, stores)
             self.project.write(f"{target}.yaml", {"executor": way.executor} | blocks)
         self.project.write("local.yaml", {"executor": {"type": "local"}} | blocks)
 
@@ -48,11 +47,11 @@ class Site:
         call = self.project.call
         config = f"{executor}.yaml"
         if executor == "local":
-            done = call("magnus", "execute", "-c", config, "--run-id", run_id, *options, quick=self.quick)
+            done = call("magnus", "execute", "-c", config, "--run-id", run_id, *options)
         else:
-            done = call("magnus", "execute", "-c", config, "-o", RENDERED, *options, quick=self.quick)
+            done = call("magnus", "execute", "-c", config, "-o", RENDERED, *options)
             assert done.returncode == 0, done.stderr
-            done = call("magnus", "emulate", RENDERED, "--run-id", run_id, quick=self.quick)
+            done = call("magnus", "emulate", RENDERED, "--run-id", run_id)
         assert done.returncode == expect, done.stdout + done.stderr
         with open_run_log_store(load_setup(str(self.project.folder / "local.yaml"), {})) as store:
             return read_run_log(store, run_id)

@@ -64,12 +64,13 @@ def check_facts(case: Mapping[str, Any], log: RunLog) -> None:
 
 
 @pytest.fixture(scope="session")
-def local_logs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list[RunLog]]:
+def local_logs(tmp_path_factory: pytest.TempPathFactory, quick: Path) -> Callable[[str], list[RunLog]]:
     """Return a function that gives the logs of a case as `local` makes them; each case runs once."""
 
     @cache
     def logs(name: str) -> list[RunLog]:
-        return run_case(Project(tmp_path_factory.mktemp("local") / "project"), CASES[name], Way(LOCAL))
+        project = Project(tmp_path_factory.mktemp("local") / "project", quick=quick)
+        return run_case(project, CASES[name], Way(LOCAL))
 
     return logs
 
@@ -94,12 +95,12 @@ def test_a_dag_has_the_same_canonical_log_on_every_executor(
     name: str,
     executor: str,
     local_logs: Callable[[str], list[RunLog]],
-    tmp_path: Path,
+    quick_project: Project,
     request: pytest.FixtureRequest,
 ) -> None:
     """As on `local`: with worker processes at the same time or one after another, and in containers likewise; rendered."""
     chosen = EXECUTORS[executor]
-    project, services, quick = Project(tmp_path / "project"), {}, None
+    project, services = quick_project, {}
     case = CASES[name]
     expected = local_logs(name)
     if chosen["type"] == "local-container":
@@ -110,10 +111,8 @@ def test_a_dag_has_the_same_canonical_log_on_every_executor(
         definition = account.definition_that_keeps(account.image(DAGS), project.folder)
         chosen = account.executor(project, job_definition=definition)
         services = account.services(secret_id=account.secrets_of(DAGS / "secrets.env"))
-    elif chosen["type"] == "demo-renderer":
-        quick = request.getfixturevalue("quick")
     check_facts(case, expected[-1])
-    for log, other in zip(expected, run_case(project, case, Way(chosen, services, quick)), strict=True):
+    for log, other in zip(expected, run_case(project, case, Way(chosen, services)), strict=True):
         difference = first_difference(log, other)
         assert difference is None, f"{executor} differs from local at {difference.place}: {difference}"
 
@@ -124,12 +123,11 @@ def test_a_dag_on_an_orchestrator_has_the_same_log_or_is_refused_as_documented(
     name: str,
     target: str,
     local_logs: Callable[[str], list[RunLog]],
-    project: Project,
+    quick_project: Project,
     stores: Stores,
-    quick: Path,
 ) -> None:
     """What is rendered passes the checks of others, and is emulated; a refusal names the target and why it cannot."""
-    outcome = short(outcome_of(project, CASES[name], way_of(target, stores, quick), local_logs(name)))
+    outcome = short(outcome_of(quick_project, CASES[name], way_of(target, stores), local_logs(name)))
     assert outcome == documented(TABLE.read_text(encoding="utf-8"))[name, target]
     assert outcome == SAME or target in outcome
 
@@ -142,12 +140,12 @@ def test_what_others_wrote_is_asked(target: str) -> None:
         pytest.skip(reason)
 
 
-def test_a_difference_is_found(tmp_path: Path) -> None:
+def test_a_difference_is_found(tmp_path: Path, quick: Path) -> None:
     """The comparison that the tests above rest on sees another parameter, and another way through the dag."""
     logs = []
     for number, n in enumerate((1, 2)):
         case = CASES["linear"] | {"parameters": {"n": n}}
-        logs += run_case(Project(tmp_path / str(number)), case, Way(LOCAL))
+        logs += run_case(Project(tmp_path / str(number), quick=quick), case, Way(LOCAL))
     difference = first_difference(*logs)
     assert difference is not None
     assert difference.place == "input_parameters.n"

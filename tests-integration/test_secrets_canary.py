@@ -14,6 +14,8 @@ from harness import Project, chain, python, shell, steps_of, wait_for
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.usefixtures("quick_project")
+
 CANARIES = {
     "plain": "canary-7f3b9c-tweet",
     "number": "481516234200",

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("quick_project")
+
 PLUGIN = '''
 """A third party's adapters, as an installed package would offer them."""
 import json
@@ -824,6 +826,7 @@ class TestGraphs:
         project.write(
             "pipeline.yaml", {"dag": {"max_time": 1} | chain({"slow": shell("sleep 60; echo slept >>ran")})}
         )
+        project.quick = None  # of which no process may be left
         begun = time.monotonic()
         log = project.execute(expect=1)
         assert time.monotonic() - begun < 20

@@ -285,13 +285,13 @@ def is_unchecked(pair: Pair) -> bool:
 
 @pytest.mark.parametrize("pair", [pytest.param(pair, marks=together(pair), id=named(pair)) for pair in TABLE])
 def test_the_verdict_is_as_expected_and_a_run_proves_it(
-    pair: Pair, tmp_path: Path, request: pytest.FixtureRequest
+    pair: Pair, quick_project: Project, request: pytest.FixtureRequest
 ) -> None:
     """What is `ok` runs; what is an `error` is refused, and would really fail if it were not."""
     image = ""
     if pair.executor in IN_IMAGES:
         image = request.getfixturevalue("unchecking_image" if is_unchecked(pair) else "magnus_image")
-    project = Project(tmp_path / "project")
+    project = quick_project
     project.write("work.py", STEPS)
     executor = {"type": pair.executor, "config": {**pair.executor_options}}
     blocks: dict[str, Any] = {"executor": executor}
@@ -313,9 +313,8 @@ def test_the_verdict_is_as_expected_and_a_run_proves_it(
     is_rendered = pair.executor == "demo-renderer"
     if pair.verdict != "error":
         if is_rendered:
-            quick = request.getfixturevalue("quick")
-            project.render("-c", "config.yaml", quick=quick)
-            assert project.run_script("one", quick=quick, **variables).returncode == 0
+            project.render("-c", "config.yaml")
+            assert project.run_script("one", **variables).returncode == 0
             return
         log = project.execute("-c", "config.yaml", **variables)
         assert log["status"] == "SUCCESS"
@@ -343,9 +342,9 @@ def lost_steps(log: dict[str, Any]) -> bool:
     return len(done) < 4 * 2
 
 
-def test_every_installed_pair_is_in_the_table() -> None:
+def test_every_installed_pair_is_in_the_table(quick: Path) -> None:
     """A new adapter cannot come without its verdicts."""
-    done = Project(Path.cwd()).magnus("integrations", "--json")
+    done = Project(Path.cwd(), quick=quick).magnus("integrations", "--json")
     shown = {
         (each["executor"], each["subject"], each["name"]) for each in json.loads(done.stdout)["integrations"]
     }
@@ -367,9 +366,10 @@ ASKS_FOR = {"resources": {"resources": {"cpu": 1}}}
 
 @pytest.mark.parametrize(("executor", "options", "feature"), REFUSED)
 def test_a_feature_that_is_not_supported_is_refused_with_the_step_that_asks_for_it(
-    executor: str, options: dict[str, Any], feature: str, project: Project
+    executor: str, options: dict[str, Any], feature: str, quick_project: Project
 ) -> None:
     """Before anything runs, with exit code 2, and nothing is left."""
+    project = quick_project
     project.write("pipeline.yaml", {"dag": chain({"one": python("work.nothing", **ASKS_FOR[feature])})})
     project.write("config.yaml", {"executor": {"type": executor, "config": options}})
     before = sorted(project.folder.iterdir())
@@ -408,8 +408,9 @@ def test_nothing_else_is_refused(executor: str, options: dict[str, Any]) -> None
     assert own_images == (executor != "local-aws-batch")
 
 
-def test_a_check_needs_no_engine_and_leaves_nothing(project: Project) -> None:
+def test_a_check_needs_no_engine_and_leaves_nothing(quick_project: Project) -> None:
     """200 steps in containers are judged without asking whether there is one."""
+    project = quick_project
     project.write("pipeline.yaml", {"dag": chain({f"s{n}": python("work.nothing") for n in range(200)})})
     project.write("config.yaml", {"executor": {"type": "local-container", "config": {"docker_image": "x"}}})
     before = sorted(project.folder.iterdir())
