@@ -63,9 +63,3 @@ class TestBatchJobs(ExecutorContract):
             "executor": {"type": "local-aws-batch", "config": options | account.place},
             **account.services(),
         }
-
-
-class TestBatchJobsInOrder(TestBatchJobs):
-    """One job after another."""
-
-    together = False
