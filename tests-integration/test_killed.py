@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MOMENTS = 50
-AT_ONCE = 10
+PER_TEST = 10
 BEFORE, BRANCHES, PER_BRANCH, AFTER = 4, 4, 6, 2
 STEPS_IN_ALL = BEFORE + BRANCHES * PER_BRANCH + AFTER
 
@@ -162,7 +162,7 @@ class Killing:
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
-    "first", range(0, MOMENTS, AT_ONCE), ids=lambda first: f"{first + 1}-{first + AT_ONCE}"
+    "first", range(0, MOMENTS, PER_TEST), ids=lambda first: f"{first + 1}-{first + PER_TEST}"
 )
 @pytest.mark.parametrize("store", ["file-system", "chunked-fs", "sql"])
 def test_killed_at_any_moment_it_is_read_and_continued(
@@ -191,8 +191,8 @@ def test_killed_at_any_moment_it_is_read_and_continued(
         return len(recorded)
 
     with ThreadPoolExecutor(2) as pool:
-        counts = list(pool.map(disturb, range(first, first + AT_ONCE)))
-    assert len(set(counts)) > AT_ONCE // 3, f"the moments were not spread over the run: {counts}"
+        counts = list(pool.map(disturb, range(first, first + PER_TEST)))
+    assert len(set(counts)) > PER_TEST // 3, f"the moments were not spread over the run: {counts}"
 
 
 def test_a_killed_run_is_shown_on_the_command_line(tmp_path: Path, quick: Path) -> None:

@@ -663,7 +663,7 @@ class TestCauses:
     ) -> None:
         """As one before this way of handing over a step."""
         script = '#!/bin/sh\\necho "No such option: --job-from-stdin" >&2; exit 2\\n'
-        tag = image("old", f"FROM {containers.image}\nRUN printf '{script}' > /usr/local/bin/magnus\n")
+        tag = image("old", f"FROM {containers.image}\nRUN printf '{script}' > $(command -v magnus)\n")
         assert "has another version of magnus" in self.refused(containers, {"docker_image": tag})
 
     def test_an_entry_point_that_runs_something_else(

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+# Where no engine runs, the contract holds too: what is asked of one is only what containers a run has left.
+pytestmark = pytest.mark.usefixtures("kit")
+
 
 def blocks_with(folder: Path, **options: Any) -> dict[str, Any]:
     """Return a configuration whose run log is kept in *folder*."""
@@ -20,23 +23,6 @@ def blocks_with(folder: Path, **options: Any) -> dict[str, Any]:
         "run_log_store": {"type": "file-system", "config": {"log_folder": str(folder / "runs")}},
         "catalog": {"type": "do-nothing"},
     }
-
-
-class NothingLeft:
-    """Stands for `client.Engine`: the only thing that is asked of it here is what containers a run has left."""
-
-    def find(self, labels: Mapping[str, str | None]) -> list[Any]:
-        """Find none."""
-        return []
-
-    def close(self) -> None:
-        """Do nothing."""
-
-
-@pytest.fixture(autouse=True)
-def no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Need none, where none runs."""
-    monkeypatch.setattr("magnus_executor_container.client.Engine", NothingLeft)
 
 
 class TestSequentialOnThisMachine(ExecutorContract):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.unit.conftest import FakeContainer, Kit
+    from tests.conftest import FakeContainer, Kit
 
     from magnus.domain.jobs import JobEnd
 

@@ -19,7 +19,7 @@ from magnus_executor_container.jobs import ContainerJob, HostJob
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.unit.conftest import FakeContainer, FakeRemote, Kit
+    from tests.conftest import FakeContainer, FakeRemote, Kit
 
     from magnus_executor_container.jobs import RunningJob
 

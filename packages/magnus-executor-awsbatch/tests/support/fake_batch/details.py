@@ -17,6 +17,9 @@ def detail(job: Job) -> dict[str, Any]:
     return _without_none(
         {
             **_common(job),
+            # Newer descriptions of the service have it in a summary too; nobody needs it there, and older ones do not know it.
+            "arrayProperties": _array(job) | ({"statusSummary": status_summary(job)} if job.children else {})
+            or None,
             "jobQueue": job.queue,
             "jobDefinition": job.definition["jobDefinitionArn"],
             "dependsOn": list(job.request.get("dependsOn") or []),
@@ -38,27 +41,23 @@ def summary(job: Job) -> dict[str, Any]:
     """Return the job as `ListJobs` lists it."""
     last = job.attempts[-1] if job.has_ended and job.attempts else None
     container = _without_none({"exitCode": last.exit_code, "reason": last.reason}) if last else {}
-    common = _common(job)
-    if common["arrayProperties"] is not None:
-        # Newer descriptions of the service have a summary here too; nobody needs it, and older ones do not know it.
-        common["arrayProperties"] = {
-            name: value for name, value in common["arrayProperties"].items() if name != "statusSummary"
-        }
     return _without_none(
         {
-            **common,
+            **_common(job),
+            "arrayProperties": _array(job) or None,
             "jobDefinition": job.definition["jobDefinitionArn"],
             "container": container or None,
         }
     )
 
 
-def _common(job: Job) -> dict[str, Any]:
-    array: dict[str, Any] | None = None
+def _array(job: Job) -> dict[str, Any]:
     if job.children:
-        array = {"size": len(job.children), "statusSummary": status_summary(job)}
-    elif job.index is not None:
-        array = {"index": job.index}
+        return {"size": len(job.children)}
+    return {} if job.index is None else {"index": job.index}
+
+
+def _common(job: Job) -> dict[str, Any]:
     return {
         "jobArn": job.arn,
         "jobId": job.job_id,
@@ -70,7 +69,6 @@ def _common(job: Job) -> dict[str, Any]:
         "stoppedAt": job.stopped_at,
         "isCancelled": job.is_cancelled or None,
         "isTerminated": job.is_terminated or None,
-        "arrayProperties": array,
     }
 
 
