@@ -432,7 +432,7 @@ def test_no_secret_is_where_others_may_look(account: Account, project: Project) 
     )
     project.write("pipeline.yaml", {"dag": chain({"one": python("tasks.tell"), "two": python("tasks.tell")})})
     name = account.aws.secret(json.dumps({"CANARY": secret}))
-    account.configure(project, services=account.services(secret_id=name))
+    account.configure(project, services=account.services(secret_name=name))
     done = execute(project, "--run-id", "r")
     batch, logs = account.aws.client("batch"), account.aws.client("logs")
     jobs = batch.describe_jobs(jobs=[job.job_id for job in account.jobs()])["jobs"]

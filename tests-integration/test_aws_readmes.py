@@ -10,9 +10,13 @@ import pytest
 from aws.emulator import REGION
 from aws.set_up import ON_DEMAND, SPOT
 from readme_blocks import Commands, File, read_blocks
-from test_aws_batch import LEFT_BY_RUNS
+from test_aws_batch import LEFT_BY_RUNS, handed_over, names_submitted
 from test_aws_example import EXAMPLE, VALUES
 from test_readme import type_in
+
+from magnus.domain.canonical import first_difference
+from magnus.engine.recorder import read_run_log
+from magnus.usecases.opening import load_setup, open_run_log_store
 
 if TYPE_CHECKING:
     from aws.account import Account
@@ -45,9 +49,11 @@ def test_each_block_of_the_package_does_what_it_shows(account: Account, project:
 
 
 def test_the_example_runs_with_its_configuration(account: Account, project: Project) -> None:
-    """Digits, with the outputs of a stack as variables."""
+    """Digits, with the outputs of a stack as variables: in jobs, with S3 and Secrets Manager, its log is that of `local`."""
     shutil.copytree(ROOT / "examples" / "digits", project.folder, ignore=LEFT_BY_RUNS, dirs_exist_ok=True)
     shutil.copy(EXAMPLE / "config.yaml", project.folder / "batch.yaml")
+    here = {"type": "file-system", "config": {"log_folder": str(project.folder / ".run_log_store")}}
+    project.write("local.yaml", {"executor": {"type": "local"}, "run_log_store": here})
     repository, _, tag = account.image(project.folder).rpartition(":")
     values = VALUES | {
         "Region": REGION,
@@ -59,7 +65,14 @@ def test_the_example_runs_with_its_configuration(account: Account, project: Proj
         "Tag": tag,
     }
     variables = {f"MAGNUS_VAR_{name}": value for name, value in values.items()}
-    done = project.magnus(
-        "execute", "-c", "batch.yaml", "-p", "parameters.yaml", **account.aws.environment, **variables
-    )
-    assert done.returncode == 0, done.stderr
+    logs = []
+    for name in ("local", "batch"):
+        options = ("-c", f"{name}.yaml", "-p", "parameters.yaml", "--run-id", name)
+        done = project.magnus("execute", *options, **account.aws.environment, **variables)
+        assert done.returncode == 0, done.stderr
+        with open_run_log_store(load_setup(str(project.folder / f"{name}.yaml"), variables)) as store:
+            logs.append(read_run_log(store, name))
+    difference = first_difference(*logs)
+    assert difference is None, difference
+    assert len(names_submitted(account)) == len(set(names_submitted(account)))
+    assert handed_over(account) == []

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from magnus.cli.app import COMMANDS
+from magnus.engine.masking import names_credential
 from magnus_executor_awsbatch.failures import DEFAULT_BUDGETS
 
 ROOT = Path(__file__).parents[1]
@@ -94,6 +95,11 @@ def test_every_field_of_a_run_log_is_explained() -> None:
 def test_every_option_of_every_adapter_is_explained(document: str, option: str) -> None:
     """The README of its package names it."""
     assert option in words(document)
+
+
+def test_no_option_of_an_adapter_is_called_what_a_credential_is_called() -> None:
+    """Its value would be hidden wherever it occurs, in notebooks and parameters too; none of ours is a credential."""
+    assert [option for _, option in options() if names_credential(option)] == []
 
 
 def test_every_budget_for_failures_of_batch_is_explained() -> None:

@@ -110,7 +110,7 @@ def test_a_dag_has_the_same_canonical_log_on_every_executor(
         account: Account = request.getfixturevalue("account")
         definition = account.definition_that_keeps(account.image(DAGS), project.folder)
         chosen = account.executor(project, job_definition=definition)
-        services = account.services(secret_id=account.secrets_of(DAGS / "secrets.env"))
+        services = account.services(secret_name=account.secrets_of(DAGS / "secrets.env"))
     check_facts(case, expected[-1])
     for log, other in zip(expected, run_case(project, case, Way(chosen, services)), strict=True):
         difference = first_difference(log, other)

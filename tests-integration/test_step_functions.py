@@ -215,7 +215,7 @@ def test_no_secret_is_in_the_machine_or_beside_the_items(on_s3: OnS3) -> None:
     """What the environment and the secrets hold is read where steps run."""
     on_s3.project.write("p.yaml", {"items": [1]})
     secret = on_s3.secret("canary-5b1e")
-    on_s3.services["secrets"]["config"]["secret_id"] = secret
+    on_s3.services["secrets"]["config"]["secret_name"] = secret
     tell = {"command_type": "python", "command": "tasks.tell"}
     on_s3.project.write(
         "tasks.py", "from magnus import get_secret\ndef tell():\n    print(get_secret('CANARY'))\n"

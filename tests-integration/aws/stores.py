@@ -52,7 +52,7 @@ class Stores(SetUp):
 
     def blocks(self, secrets: Path | None = None) -> dict[str, Any]:
         """Return the blocks of a configuration with a new bucket, and with secrets as in a dotenv file."""
-        secret = {} if secrets is None else {"secret_id": secrets_of(self, secrets)}
+        secret = {} if secrets is None else {"secret_name": secrets_of(self, secrets)}
         return store_blocks(self.endpoint, self.bucket(), **secret)
 
     def close(self) -> None:

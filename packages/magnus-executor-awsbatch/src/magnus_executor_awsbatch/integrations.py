@@ -116,7 +116,7 @@ class AwsSecrets(Integration):
         self, executor_options: AwsBatchOptions, service_options: Any
     ) -> ComputeNeeds:
         """Ask for what the role must allow."""
-        name = service_options.secret_id or f"{service_options.prefix}*"
+        name = service_options.secret_name or f"{service_options.prefix}*"
         # Secrets Manager adds a hyphen and six characters of its own to the name in an ARN.
         ending = "" if name.endswith("*") else "-??????"
         resource = name if name.startswith("arn:") else f"arn:aws:secretsmanager:*:*:secret:{name}{ending}"

@@ -119,9 +119,9 @@ class TestSecretsManager:
     @pytest.mark.parametrize(
         ("written", "resource"),
         [
-            ({"secret_id": "app"}, "arn:aws:secretsmanager:*:*:secret:app-??????"),
+            ({"secret_name": "app"}, "arn:aws:secretsmanager:*:*:secret:app-??????"),
             (
-                {"secret_id": "arn:aws:secretsmanager:eu-west-1:1:secret:app-abcdef"},
+                {"secret_name": "arn:aws:secretsmanager:eu-west-1:1:secret:app-abcdef"},
                 "arn:aws:secretsmanager:eu-west-1:1:secret:app-abcdef",
             ),
             ({"prefix": "app/"}, "arn:aws:secretsmanager:*:*:secret:app/*"),

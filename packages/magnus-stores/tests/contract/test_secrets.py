@@ -71,7 +71,7 @@ class TestAwsSecretsManagerWithOneSecret(SecretsContract):
         def make(held: Mapping[str, str]) -> AwsSecretsManager:
             name = f"app/{uuid4().hex}"
             secretsmanager.create_secret(Name=name, SecretString=json.dumps(held))
-            return AwsSecretsManager(AwsSecretsManagerOptions(secret_id=name))
+            return AwsSecretsManager(AwsSecretsManagerOptions(secret_name=name))
 
         return make
 

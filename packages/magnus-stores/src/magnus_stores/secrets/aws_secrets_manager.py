@@ -26,14 +26,14 @@ class AwsSecretsManagerOptions:
     """Where the secrets are. Credentials are found by boto3 itself, and never here.
 
     Attributes:
-        secret_id: The name or the ARN of one secret of AWS, which holds a JSON object: secrets by name.
+        secret_name: The name or the ARN of one secret of AWS, which holds a JSON object: secrets by name.
         version_id: The version of that one; by default the current one.
-        prefix: Without *secret_id*: what stands before a secret's name in the name of its own secret of AWS.
+        prefix: Without *secret_name*: what stands before a secret's name in the name of its own secret of AWS.
         region: The region; by default what the environment or the profile says.
         endpoint_url: Another address than that of AWS, for what speaks the same protocol.
     """
 
-    secret_id: str | None = None
+    secret_name: str | None = None
     version_id: str | None = None
     prefix: str = ""
     region: str | None = None
@@ -42,16 +42,14 @@ class AwsSecretsManagerOptions:
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
         check_endpoint(self.endpoint_url)
-        if self.secret_id == "":
-            message = "secret_id is the name or the ARN of a secret; leave it out where each has a secret of its own"
+        if self.secret_name == "":
+            message = "secret_name is the name or the ARN of a secret; leave it out where each has a secret of its own"
             raise ValueError(message)
-        if self.secret_id is not None and self.prefix:
-            message = (
-                "prefix is for secrets that are each their own; with secret_id all are in one: leave one out"
-            )
+        if self.secret_name is not None and self.prefix:
+            message = "prefix is for secrets that are each their own; with secret_name all are in one: leave one out"
             raise ValueError(message)
-        if self.secret_id is None and self.version_id is not None:
-            message = "version_id is the version of the secret that secret_id names; set that as well, or leave it out"
+        if self.secret_name is None and self.version_id is not None:
+            message = "version_id is the version of the secret that secret_name names; set that as well, or leave it out"
             raise ValueError(message)
 
 
@@ -72,7 +70,7 @@ class AwsSecretsManager(Secrets):
     @classmethod
     def capabilities(cls, options: Any) -> ServiceCapabilities:
         """Reach as far as the network."""
-        what = options.secret_id or f"{options.prefix}*"
+        what = options.secret_name or f"{options.prefix}*"
         return ServiceCapabilities(
             reach=Reach.NETWORK,
             credentials=(f"credentials of AWS that allow secretsmanager:GetSecretValue on {what}",),
@@ -81,14 +79,14 @@ class AwsSecretsManager(Secrets):
     def get(self, name: str) -> str:
         """Return the secret *name*.
 
-        In the JSON object of *secret_id*, what is no text is handed out as JSON.
+        In the JSON object of *secret_name*, what is no text is handed out as JSON.
 
         Raises:
             SecretNotFoundError: There is none.
             ServiceError: AWS cannot be reached or refuses, or what is stored is no text.
         """
         with self._lock:
-            if self.options.secret_id is not None:
+            if self.options.secret_name is not None:
                 self._fetch_all()
             elif name not in self._values and (value := self._fetch(self.options.prefix + name)) is not None:
                 self._values[name] = value
@@ -97,12 +95,12 @@ class AwsSecretsManager(Secrets):
         return self._values[name]
 
     def get_all(self) -> dict[str, str]:
-        """Return all secrets in the one that *secret_id* names.
+        """Return all secrets in the one that *secret_name* names.
 
         Raises:
-            ServiceError: There is no *secret_id*, or it cannot be read.
+            ServiceError: There is no *secret_name*, or it cannot be read.
         """
-        if self.options.secret_id is None:
+        if self.options.secret_name is None:
             return super().get_all()
         with self._lock:
             self._fetch_all()
@@ -116,18 +114,18 @@ class AwsSecretsManager(Secrets):
                 client.close()
 
     def _where(self, name: str) -> str:
-        if self.options.secret_id is not None:
-            return f"in the JSON of the AWS secret {self.options.secret_id!r}; add it there"
+        if self.options.secret_name is not None:
+            return f"in the JSON of the AWS secret {self.options.secret_name!r}; add it there"
         return f"in AWS Secrets Manager; create a secret called {self.options.prefix + name!r}"
 
     def _fetch_all(self) -> None:
         if self._is_complete:
             return
-        secret_id = self.options.secret_id
-        text = self._fetch(secret_id)
+        secret_name = self.options.secret_name
+        text = self._fetch(secret_name)
         if text is None:
             raise ServiceError(
-                f"there is no AWS secret {secret_id!r}; create it, or look at the options 'secret_id', "
+                f"there is no AWS secret {secret_name!r}; create it, or look at the options 'secret_name', "
                 "'version_id' and 'region'"
             )
         try:
@@ -137,31 +135,31 @@ class AwsSecretsManager(Secrets):
         # Not chained, and without what was found: that is the secret.
         if not isinstance(held, dict):
             raise ServiceError(
-                f'the AWS secret {secret_id!r} holds no JSON object; store one such as {{"NAME": "value"}}, or leave '
-                "'secret_id' out"
+                f'the AWS secret {secret_name!r} holds no JSON object; store one such as {{"NAME": "value"}}, or leave '
+                "'secret_name' out"
             )
         self._values = {
             name: value if isinstance(value, str) else json.dumps(value) for name, value in held.items()
         }
         self._is_complete = True
 
-    def _fetch(self, secret_id: str) -> str | None:
+    def _fetch(self, secret_name: str) -> str | None:
         """Return the text of a secret of AWS; None if there is none."""
         from magnus_stores.aws.client import talking
 
         version = {"VersionId": self.options.version_id} if self.options.version_id else {}
-        what = f"the AWS secret {secret_id!r} could not be read"
-        with talking(what, secret_id, self._address, ServiceError):
+        what = f"the AWS secret {secret_name!r} could not be read"
+        with talking(what, secret_name, self._address, ServiceError):
             client = self._connected()
             try:
-                answer = client.get_secret_value(SecretId=secret_id, **version)
+                answer = client.get_secret_value(SecretId=secret_name, **version)
             except client.exceptions.ClientError as error:
                 if code_of(error) in _ABSENT | _NO_NAME:
                     return None
                 raise
         text = answer.get("SecretString")
         if text is None:
-            raise ServiceError(f"the AWS secret {secret_id!r} is binary; store it as text")
+            raise ServiceError(f"the AWS secret {secret_name!r} is binary; store it as text")
         return str(text)
 
     def _address(self) -> str:

@@ -138,7 +138,7 @@ def test_no_credential_and_no_secret_gets_into_a_message_or_a_debug_line(
         store.create_run("run", [HEAD])
     with closing(AwsSecretsManager()) as secrets:
         assert secrets.get("debug") == "canary-value"
-    with closing(AwsSecretsManager(AwsSecretsManagerOptions(secret_id="debug"))) as secrets:
+    with closing(AwsSecretsManager(AwsSecretsManagerOptions(secret_name="debug"))) as secrets:
         with pytest.raises(MagnusError) as caught:
             secrets.get("NAME")
         assert caught.value.__suppress_context__ or caught.value.__context__ is None

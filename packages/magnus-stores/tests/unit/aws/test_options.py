@@ -60,9 +60,9 @@ def test_what_is_no_plain_address_is_refused_without_being_shown(address: str) -
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"secret_id": "a", "prefix": "b"}, "leave one out"),
-        ({"version_id": "a"}, "secret_id"),
-        ({"secret_id": ""}, "secret_id"),
+        ({"secret_name": "a", "prefix": "b"}, "leave one out"),
+        ({"version_id": "a"}, "secret_name"),
+        ({"secret_name": ""}, "secret_name"),
     ],
 )
 def test_options_that_exclude_each_other_are_refused(options: dict[str, str], reason: str) -> None:
@@ -82,7 +82,7 @@ def test_capabilities_name_what_must_be_allowed() -> None:
         assert "s3:GetObject" in needed
         assert "s3://mine/runs/*" in needed
         assert "s3:ListBucket on the bucket mine" in needed
-    for options, resource in (({"secret_id": "app"}, "app"), ({"prefix": "app/"}, "app/*")):
+    for options, resource in (({"secret_name": "app"}, "app"), ({"prefix": "app/"}, "app/*")):
         found = AwsSecretsManager.capabilities(AwsSecretsManagerOptions(**options))
         assert found.reach is Reach.NETWORK
         assert found.credentials[0].endswith(f"secretsmanager:GetSecretValue on {resource}")

@@ -33,7 +33,7 @@ def stored(aws: str) -> Iterator[Callable[[str | bytes], Any]]:
 def test_a_secret_is_fetched_once(stored: Callable[[str | bytes], Any], requests: Any) -> None:
     """All that stand in one of AWS together, each of the others by itself; a missing one each time."""
     one = stored(json.dumps({"A": "1", "B": "2"}))["Name"]
-    with closing(AwsSecretsManager(AwsSecretsManagerOptions(secret_id=one))) as secrets:
+    with closing(AwsSecretsManager(AwsSecretsManagerOptions(secret_name=one))) as secrets:
         assert [secrets.get(name) for name in "ABA"] == ["1", "2", "1"]
         assert secrets.get_all() == {"A": "1", "B": "2"}
     assert requests.operations == ["GetSecretValue"]
@@ -49,12 +49,12 @@ def test_a_secret_is_fetched_once(stored: Callable[[str | bytes], Any], requests
 def test_the_arn_and_a_version_can_be_named(stored: Callable[[str | bytes], Any]) -> None:
     """A version that is not there is an error of the service: the configuration names it, not the task."""
     one = stored('{"A": "1"}')
-    options = AwsSecretsManagerOptions(secret_id=one["ARN"], version_id=one["VersionId"])
+    options = AwsSecretsManagerOptions(secret_name=one["ARN"], version_id=one["VersionId"])
     with closing(AwsSecretsManager(options)) as secrets:
         assert secrets.get("A") == "1"
     with (
         closing(
-            AwsSecretsManager(AwsSecretsManagerOptions(secret_id=one["ARN"], version_id=str(uuid4())))
+            AwsSecretsManager(AwsSecretsManagerOptions(secret_name=one["ARN"], version_id=str(uuid4())))
         ) as secrets,
         pytest.raises(ServiceError, match="version_id"),
     ):
@@ -64,7 +64,7 @@ def test_the_arn_and_a_version_can_be_named(stored: Callable[[str | bytes], Any]
 def test_what_is_no_text_in_the_object_is_handed_out_as_json(stored: Callable[[str | bytes], Any]) -> None:
     """A port of a database, for instance."""
     one = stored('{"port": 5432, "options": {"a": [1]}, "on": true}')["Name"]
-    with closing(AwsSecretsManager(AwsSecretsManagerOptions(secret_id=one))) as secrets:
+    with closing(AwsSecretsManager(AwsSecretsManagerOptions(secret_name=one))) as secrets:
         assert [secrets.get(name) for name in ("port", "options", "on")] == ["5432", '{"a": [1]}', "true"]
 
 
@@ -75,7 +75,7 @@ def test_what_is_no_json_object_is_refused_without_being_shown(
     """Neither in the message nor in a cause."""
     one = stored(value)["Name"]
     with (
-        closing(AwsSecretsManager(AwsSecretsManagerOptions(secret_id=one))) as secrets,
+        closing(AwsSecretsManager(AwsSecretsManagerOptions(secret_name=one))) as secrets,
         pytest.raises(ServiceError, match=one) as caught,
     ):
         secrets.get("A")
@@ -87,7 +87,7 @@ def test_what_is_no_json_object_is_refused_without_being_shown(
 def test_a_missing_secret_of_aws_is_an_error_of_the_service(aws: str) -> None:
     """Where all secrets are said to be in it."""
     with (
-        closing(AwsSecretsManager(AwsSecretsManagerOptions(secret_id="absent"))) as secrets,
+        closing(AwsSecretsManager(AwsSecretsManagerOptions(secret_name="absent"))) as secrets,
         pytest.raises(ServiceError, match="there is no AWS secret 'absent'"),
     ):
         secrets.get("A")
