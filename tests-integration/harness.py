@@ -37,6 +37,9 @@ class Project:
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
+        # Python takes a module for unchanged that was written in the same second, and is as long as before.
+        for cached in path.parent.glob(f"__pycache__/{path.stem}.*.pyc"):
+            cached.unlink()
         return path
 
     def configure(self, *, enable_parallel: bool, **blocks: Mapping[str, Any]) -> None:

@@ -5,7 +5,8 @@
 The last two are JSON objects: the pipeline's parameters, and variables of all containers. Exits with 1 if the pipeline failed.
 
 kfp lets the engine remove containers, and takes one that was removed before it looked for a success, whatever its exit code
-was. Here they stay until it has looked.
+was. Here they stay until it has looked. Before each container kfp lists all images, which fails if another process removes one
+at that moment; then they are listed anew.
 """
 
 from __future__ import annotations
@@ -13,10 +14,13 @@ from __future__ import annotations
 import json
 import sys
 import warnings
+from contextlib import suppress
 from typing import Any
 
 import docker
+from docker.errors import ImageNotFound
 from docker.models.containers import Container, ContainerCollection
+from docker.models.images import ImageCollection
 
 warnings.simplefilter("ignore")
 
@@ -37,12 +41,25 @@ def keep_containers() -> None:
     Container.wait = wait_and_remove  # type: ignore[method-assign]
 
 
+def list_images_again() -> None:
+    """List images anew when one of them has been removed meanwhile."""
+    listed = ImageCollection.list
+
+    def list_until_all_are_there(self: ImageCollection, *arguments: Any, **options: Any) -> Any:
+        while True:
+            with suppress(ImageNotFound):
+                return listed(self, *arguments, **options)
+
+    ImageCollection.list = list_until_all_are_there  # type: ignore[method-assign]
+
+
 def main(pipeline: str, root: str, arguments: str, environment: str) -> int:
     """Run the pipeline, and return the exit code."""
     from kfp import components, local
 
     docker.from_env().close()  # says at once if there is no engine
     keep_containers()
+    list_images_again()
     runner = local.DockerRunner(network_mode="host", environment=json.loads(environment))
     local.init(runner=runner, pipeline_root=root, raise_on_error=True)
     try:
