@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 MARK = "WORKED_FOR_TEST"
 """An environment variable that every process of a project's commands inherits; its value is the project's folder."""
 
+_DIGITS = Path(__file__).parents[1] / "examples" / "digits"
+
 
 class Project:
     """A folder with a user's files, in which magnus is called."""
@@ -200,6 +202,12 @@ def wait_for(condition: Callable[[], object], seconds: float, what: str) -> None
     while not condition():
         assert time.monotonic() < until, f"waited {seconds} s in vain for {what}"
         time.sleep(0.002)
+
+
+def copy_digits(folder: Path) -> None:
+    """Copy the machine-learning example, without what runs have left in it."""
+    left = shutil.ignore_patterns(".catalog", ".run_log_store", "__pycache__", "data", "report_out.ipynb")
+    shutil.copytree(_DIGITS, folder, ignore=left, dirs_exist_ok=True)
 
 
 def chain(steps: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

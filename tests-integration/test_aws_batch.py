@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from aws.set_up import ON_DEMAND, SPOT
 from harness import chain, python, shell, steps_of, wait_for
 
-from magnus.domain.canonical import first_difference
 from magnus.engine.recorder import read_run_log
 from magnus.usecases.opening import load_setup, open_run_log_store
 
@@ -28,8 +25,6 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-DIGITS = Path(__file__).parents[1] / "examples" / "digits"
-LEFT_BY_RUNS = shutil.ignore_patterns(".catalog", ".run_log_store", "__pycache__", "data", "report_out.ipynb")
 HOUR = "sleep 3600"
 ON_BATCH = ("-c", "config.yaml")
 
@@ -73,27 +68,6 @@ def wait_for_job(account: Account, status: str = "RUNNING", count: int = 1) -> l
 
     wait_for(lambda: len(found()) >= count, 60, f"{count} jobs to be {status}")
     return found()
-
-
-class TestDigits:
-    """The machine-learning example, unchanged."""
-
-    def test_it_runs_in_jobs_with_s3_and_secrets_manager_as_on_local(
-        self, account: Account, project: Project
-    ) -> None:
-        """Its canonical log is that of `local`."""
-        shutil.copytree(DIGITS, project.folder, ignore=LEFT_BY_RUNS, dirs_exist_ok=True)
-        account.configure(project, "batch.yaml")
-        here = {"type": "file-system", "config": {"log_folder": str(project.folder / ".run_log_store")}}
-        project.write("local.yaml", {"executor": {"type": "local"}, "run_log_store": here})
-        logs = []
-        for name in ("local", "batch"):
-            execute(project, "-p", "parameters.yaml", "--run-id", name, config=f"{name}.yaml")
-            logs.append(read_log(project, f"{name}.yaml", name))
-        difference = first_difference(*logs)
-        assert difference is None, difference
-        assert len(names_submitted(account)) == len(set(names_submitted(account)))
-        assert handed_over(account) == []
 
 
 def test_the_items_of_a_map_are_one_array_and_a_failed_one_is_tried_alone(

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from harness import chain, python, shell, steps_of
+from harness import chain, copy_digits, python, shell, steps_of
 from kubeflow_kit import FILE, Kubeflow
-from test_aws_batch import DIGITS, LEFT_BY_RUNS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -128,7 +126,7 @@ def test_a_step_that_cannot_be_run(kubeflow: Kubeflow, account: Account) -> None
 def test_the_example_of_machine_learning(kubeflow: Kubeflow, account: Account) -> None:
     """Digits, unchanged: the log is that of `local`."""
     folder = kubeflow.project.folder
-    shutil.copytree(DIGITS, folder, ignore=LEFT_BY_RUNS, dirs_exist_ok=True)
+    copy_digits(folder)
     kubeflow.configure()
     kubeflow.configure(docker_image=account.image(folder), run_id_from="parameter")
     kubeflow.render("-p", "parameters.yaml")

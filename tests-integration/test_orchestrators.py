@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from dag_set import RENDERED, TARGETS
-from harness import Project, chain, shell, wait_for
+from harness import Project, chain, copy_digits, shell, wait_for
 from target_outcomes import way_of
 
 from magnus.domain.canonical import first_difference
@@ -21,13 +19,11 @@ from magnus.usecases.opening import load_setup, open_run_log_store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from aws.stores import Stores
 
     from magnus.domain.run_log import RunLog
-
-DIGITS = Path(__file__).parents[1] / "examples" / "digits"
-LEFT_BY_RUNS = shutil.ignore_patterns(".catalog", ".run_log_store", "__pycache__", "data", "report_out.ipynb")
 
 
 class Site:
@@ -61,7 +57,7 @@ class Site:
 def digits_on_local(tmp_path_factory: pytest.TempPathFactory) -> RunLog:
     """Run the digits pipeline on `local`, with the stores of its folder."""
     project = Project(tmp_path_factory.mktemp("local") / "digits")
-    shutil.copytree(DIGITS, project.folder, dirs_exist_ok=True, ignore=LEFT_BY_RUNS)
+    copy_digits(project.folder)
     done = project.magnus("execute", "-c", "config.yaml", "-p", "parameters.yaml", "--run-id", "one")
     assert done.returncode == 0, done.stderr
     here = {"type": "file-system", "config": {"log_folder": str(project.folder / ".run_log_store")}}
@@ -79,7 +75,7 @@ def test_the_digits_pipeline_has_the_log_of_the_local_run(
 ) -> None:
     """No code and no dag changes; steps hand files on through the catalog alone."""
     site = Site(tmp_path / "digits", stores, quick)
-    shutil.copytree(DIGITS, site.project.folder, dirs_exist_ok=True, ignore=LEFT_BY_RUNS)
+    copy_digits(site.project.folder)
     log = site.run(target, "one", "-p", "parameters.yaml")
     difference = first_difference(digits_on_local, log)
     assert difference is None, f"{target} differs from local at {difference.place}: {difference}"

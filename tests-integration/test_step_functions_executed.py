@@ -5,14 +5,13 @@ The status of an execution proves little there: what is looked at are the jobs, 
 
 from __future__ import annotations
 
-import shutil
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from aws.account import KEPT
-from harness import chain, python, shell
-from test_aws_batch import DIGITS, LEFT_BY_RUNS, read_log
+from harness import chain, copy_digits, python, shell
+from test_aws_batch import read_log
 
 from magnus.domain.canonical import first_difference
 
@@ -186,6 +185,6 @@ def test_a_step_that_cannot_be_run_closes_the_run(machines: Machines) -> None:
 
 def test_digits_gives_the_log_of_local(machines: Machines) -> None:
     """The machine-learning example, unchanged, with every step in a job of its own."""
-    shutil.copytree(DIGITS, machines.project.folder, ignore=LEFT_BY_RUNS, dirs_exist_ok=True)
+    copy_digits(machines.project.folder)
     assert machines.execute("r", "-p", "parameters.yaml") == "SUCCEEDED"
     machines.compare_with_local("r", "-p", "parameters.yaml")

@@ -102,8 +102,8 @@ FULL_BYTES = 2 << 20
 
 WRITERS = 8
 WRITTEN_BY_EACH = 200
-MANY = 4500
-MEASURED = 500
+MANY = 2250
+MEASURED = 250
 GROWTH = 4
 """How many times the work of the first puts that of the last may be: trees get deeper and files are tidied up at times."""
 
@@ -387,7 +387,7 @@ class RunLogStoreContract:
             assert len(list(store.scan(RUN, [RecordKind.STEP]))) == 200
 
     def test_writing_costs_the_same_however_long_the_run_is(self, store: RunLogStore) -> None:
-        """Neither the calls nor the bytes that 500 puts take grow with the 4,000 records before them."""
+        """Neither the calls nor the bytes that 250 puts take grow with the 2,000 records before them."""
         store.create_run(RUN, [HEAD])
 
         def put(numbers: Iterable[int]) -> None:
