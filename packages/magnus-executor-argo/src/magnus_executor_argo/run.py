@@ -41,7 +41,8 @@ class WorkflowRun:
         if self._workflow.deadline_seconds is not None:
             self._until = self.compute.now() + self._workflow.deadline_seconds
         phase = self.call(self._workflow.entrypoint, {}, self._workflow.entrypoint).phase
-        self.compute.report(f"the workflow has ended as {phase}")
+        if phase is not Phase.SUCCEEDED:
+            self.compute.report(f"the workflow has ended as {phase}")
         if self._workflow.on_exit:
             self._until = None
             self._values[STATUS] = phase

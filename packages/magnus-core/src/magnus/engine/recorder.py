@@ -247,12 +247,13 @@ def read_steps(store: RunLogStore, run_id: str) -> dict[str, StepLog]:
 
 
 def read_run_log(store: RunLogStore, run_id: str) -> RunLog:
-    """Assemble the whole run log; large values inside attempts and steps stay references.
+    """Assemble the whole run log, steps in the order in which they began; large values inside them stay references.
 
     Raises:
         RunLogNotFoundError: There is no such run.
     """
     from magnus.domain.names import parent
+    from magnus.domain.step_order import beginnings, sort_by_beginning
 
     run = read_head(store, run_id)
     steps: dict[str, StepLog] = {}
@@ -270,6 +271,9 @@ def read_run_log(store: RunLogStore, run_id: str) -> RunLog:
         target = holder.steps if holder is not None else run.steps
         if holder is not None or not parent(name):
             target[name] = step
+    began = beginnings(steps)
+    for together in (run.steps, *(branch.steps for branch in branches.values())):
+        sort_by_beginning(together, began)
     if not run.end_time:  # killed: what its parameters were when it last wrote them
         body = store.get(run_id, RecordKind.PARAMETERS, "")
         run.parameters = json.loads(body) if body else {}

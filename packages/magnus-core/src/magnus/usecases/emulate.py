@@ -50,7 +50,9 @@ def emulate(
     run_id = run_id or new_run_id()
     report(f"run {run_id} as {name} would run it")
     with emulated_compute(environment, report, in_containers=in_containers) as compute:
-        return emulator.run(run_id, compute)
+        succeeded = emulator.run(run_id, compute)
+    report(f"{name} would show run {run_id} as a {'success' if succeeded else 'failure'}")
+    return succeeded
 
 
 def _emulator_for(text: str, file: str) -> tuple[type[Emulator], str]:

@@ -173,6 +173,33 @@ def test_the_run_log_is_assembled_with_steps_inside_their_branches(
     assert read_steps(store, "run").keys() == {"p", "p.a.m", "p.a.m.0.leaf", "p.b.x", "last"}
 
 
+def test_steps_stand_in_the_order_in_which_they_began_whatever_the_store_gives(
+    store: NotingStore, recorder: RunRecorder
+) -> None:
+    """A composite began when the first step inside it did; what has no time stays where it was, and ends are last."""
+
+    def step(name: str, began: str = "", step_type: str = "task") -> StepLog:
+        attempts = [StepAttempt(1, f"2026-11-26T12:00:{began}.000+00:00")] if began else []
+        return StepLog(name.rpartition(".")[2], name, step_type=step_type, attempts=attempts)
+
+    for log in (
+        step("a end", step_type="success"),
+        step("b third", "30"),
+        step("c noted", step_type="as-is"),
+        step("d both", step_type="parallel"),
+        step("e first", "10"),
+        step("d both.x.late", "25"),
+        step("d both.x.early", "20"),
+        step("d both.y.between", "22"),
+    ):
+        recorder.add_step_log(log)
+    for name in ("d both.x", "d both.y"):
+        recorder.add_branch_log(BranchLog(name))
+    run = read_run_log(store, "run")
+    assert list(run.steps) == ["e first", "d both", "b third", "c noted", "a end"]
+    assert list(run.steps["d both"].branches["d both.x"].steps) == ["d both.x.early", "d both.x.late"]
+
+
 def test_the_parameters_of_a_killed_run_are_those_it_had_last(
     store: NotingStore, recorder: RunRecorder
 ) -> None:
