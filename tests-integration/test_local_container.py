@@ -458,25 +458,26 @@ class TestInterrupts:
         self, containers: Containers, by: str
     ) -> None:
         """And only that: the containers of a run that goes on are left alone."""
+        run_id = f"killed-{by}"  # any re-run of a run of that name removes them, that of another test as well
         graph = chain(
             {"first": shell("echo . >> firsts"), "one": shell("[ -e fixed ] || { touch running; sleep 60; }")}
         )
         containers.write("pipeline.yaml", {"dag": graph})
-        process = containers.start("execute", "-c", "config.yaml", "--run-id", "r", process_group=0)
+        process = containers.start("execute", "-c", "config.yaml", "--run-id", run_id, process_group=0)
         wait_for((containers.folder / "running").exists, 30, "the step to run")
-        alive = containers.magnus("runs", "reap", "r", "-c", "config.yaml")
+        alive = containers.magnus("runs", "reap", run_id, "-c", "config.yaml")
         assert "left alone" in alive.stderr
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
-        assert len(containers.left("r")) == 1
-        wait_for(lambda: containers.left("r")[0].status == "exited", 10, "the container to end by itself")
+        assert len(containers.left(run_id)) == 1
+        wait_for(lambda: containers.left(run_id)[0].status == "exited", 10, "the container to end by itself")
         containers.write("fixed", "")
         if by == "reap":
-            done = containers.magnus("runs", "reap", "r", "-c", "config.yaml")
+            done = containers.magnus("runs", "reap", run_id, "-c", "config.yaml")
             assert done.returncode == 0
-            assert "of the step 'one' of run 'r'" in done.stderr
-            assert containers.left("r") == []
-        log = containers.execute("-c", "config.yaml", "--use-cached", "r")
+            assert f"of the step 'one' of run '{run_id}'" in done.stderr
+            assert containers.left(run_id) == []
+        log = containers.execute("-c", "config.yaml", "--use-cached", run_id)
         assert log["status"] == "SUCCESS"
         assert containers.left() == []
         assert containers.lines("firsts") == ["."]

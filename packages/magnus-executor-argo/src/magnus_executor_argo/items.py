@@ -36,7 +36,8 @@ def write_items(place: str, text: str) -> None:
     found = _PLACE.fullmatch(place)
     if found is None:
         message = (
-            f"executor argo: items of a map are put to a place like {SCHEME}{ITEMS_FILE}, not to '{place}'"
+            f"executor argo: items of a map are put to a place like {SCHEME}{ITEMS_FILE}, not to '{place}'; render the "
+            "pipeline with this configuration"
         )
         raise ConfigurationError(message)
     items = [item.replace("{{", r"\u007b\u007b") for item in json.loads(text)]

@@ -28,7 +28,10 @@ def put_items(place: str, text: str) -> None:
     """
     path = place.removeprefix(SCHEME)
     if path == place:
-        message = f"--items-to {place}: the executor 'kubeflow' knows no place but {SCHEME}PATH"
+        message = (
+            f"--items-to {place}: the executor 'kubeflow' knows no place but {SCHEME}PATH; render the pipeline with this "
+            "configuration"
+        )
         raise ConfigurationError(message)
     items = [escaped(item) for item in json.loads(text)]
     for number, item in enumerate(items):

@@ -80,7 +80,8 @@ def check_items(place: str, text: str) -> tuple[str, str]:
     bucket, _, key = address.removeprefix("s3://").partition("/")
     if not address.startswith("s3://") or not key or set(given) != {"map", "most", "longest"}:
         raise ConfigurationError(
-            f"items cannot be put to '{place}'; it is no place that a state machine names"
+            f"items cannot be put to '{place}', which is no place that a state machine names; render the pipeline with this "
+            "configuration"
         )
     items: list[str] = json.loads(text)
     most, longest = int(given["most"]), int(given["longest"])
