@@ -9,7 +9,8 @@ from typing import Any
 
 import yaml
 
-SCHEMA = Path(__file__).parents[3] / "shared" / "data" / "argo-workflows.schema.json"
+SHARED = Path(__file__).parents[3] / "shared"
+SCHEMA = SHARED / "data" / "argo-workflows.schema.json"
 _KIND = "io.argoproj.workflow.v1alpha1."
 
 
