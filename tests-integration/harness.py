@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 MARK = "WORKED_FOR_TEST"
 """An environment variable that every process of a project's commands inherits; its value is the project's folder."""
 
-_DIGITS = Path(__file__).parents[1] / "examples" / "digits"
+_EXAMPLES = Path(__file__).parents[1] / "examples"
+_LEFT_BY_RUNS = shutil.ignore_patterns(
+    ".catalog", ".run_log_store", ".station_requests", "__pycache__", "data", "scratch", "report_out.ipynb"
+)
 
 
 class Project:
@@ -204,10 +207,9 @@ def wait_for(condition: Callable[[], object], seconds: float, what: str) -> None
         time.sleep(0.002)
 
 
-def copy_digits(folder: Path) -> None:
-    """Copy the machine-learning example, without what runs have left in it."""
-    left = shutil.ignore_patterns(".catalog", ".run_log_store", "__pycache__", "data", "report_out.ipynb")
-    shutil.copytree(_DIGITS, folder, ignore=left, dirs_exist_ok=True)
+def copy_example(name: str, folder: Path) -> None:
+    """Copy the example *name* to *folder*, without what runs have left in it."""
+    shutil.copytree(_EXAMPLES / name, folder, ignore=_LEFT_BY_RUNS, dirs_exist_ok=True)
 
 
 def chain(steps: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

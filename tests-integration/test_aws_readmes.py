@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from aws.emulator import REGION
 from aws.set_up import ON_DEMAND, SPOT
-from harness import copy_digits
+from harness import copy_example
 from readme_blocks import Commands, File, read_blocks
 from test_aws_batch import handed_over, names_submitted
 from test_aws_example import EXAMPLE, VALUES
@@ -51,7 +51,7 @@ def test_each_block_of_the_package_does_what_it_shows(account: Account, project:
 
 def test_the_example_runs_with_its_configuration(account: Account, project: Project) -> None:
     """Digits, with the outputs of a stack as variables: in jobs, with S3 and Secrets Manager, its log is that of `local`."""
-    copy_digits(project.folder)
+    copy_example("digits", project.folder)
     shutil.copy(EXAMPLE / "config.yaml", project.folder / "batch.yaml")
     here = {"type": "file-system", "config": {"log_folder": str(project.folder / ".run_log_store")}}
     project.write("local.yaml", {"executor": {"type": "local"}, "run_log_store": here})

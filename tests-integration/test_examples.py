@@ -12,16 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from harness import copy_example
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from containers.reader import ReaderOfContainers
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
-GENERATED = shutil.ignore_patterns(
-    ".catalog", ".run_log_store", ".station_requests", "__pycache__", "data", "scratch", "report_out.ipynb"
-)
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -31,7 +28,7 @@ class Project:
     def __init__(self, name: str, folder: Path) -> None:
         """Copy the example *name* to *folder*, without what earlier runs left in it."""
         self.folder = folder / name
-        shutil.copytree(EXAMPLES / name, self.folder, ignore=GENERATED)
+        copy_example(name, self.folder)
 
     def type(self, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run *command* with this Python's programs first on the path, and *variables* over the environment."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from harness import chain, copy_digits, python, shell, steps_of
+from harness import chain, copy_example, python, shell, steps_of
 from kubeflow_kit import FILE, Kubeflow
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def test_a_step_that_cannot_be_run(kubeflow: Kubeflow, account: Account) -> None
 def test_the_example_of_machine_learning(kubeflow: Kubeflow, account: Account) -> None:
     """Digits, unchanged: the log is that of `local`."""
     folder = kubeflow.project.folder
-    copy_digits(folder)
+    copy_example("digits", folder)
     kubeflow.configure()
     kubeflow.configure(docker_image=account.image(folder), run_id_from="parameter")
     kubeflow.render("-p", "parameters.yaml")

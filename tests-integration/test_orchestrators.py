@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from dag_set import RENDERED, TARGETS
-from harness import Project, chain, copy_digits, shell, wait_for
+from harness import Project, chain, copy_example, shell, wait_for
 from target_outcomes import way_of
 
 from magnus.domain.canonical import first_difference
@@ -57,7 +57,7 @@ class Site:
 def digits_on_local(tmp_path_factory: pytest.TempPathFactory) -> RunLog:
     """Run the digits pipeline on `local`, with the stores of its folder."""
     project = Project(tmp_path_factory.mktemp("local") / "digits")
-    copy_digits(project.folder)
+    copy_example("digits", project.folder)
     done = project.magnus("execute", "-c", "config.yaml", "-p", "parameters.yaml", "--run-id", "one")
     assert done.returncode == 0, done.stderr
     here = {"type": "file-system", "config": {"log_folder": str(project.folder / ".run_log_store")}}
@@ -75,7 +75,7 @@ def test_the_digits_pipeline_has_the_log_of_the_local_run(
 ) -> None:
     """No code and no dag changes; steps hand files on through the catalog alone."""
     site = Site(tmp_path / "digits", stores, quick)
-    copy_digits(site.project.folder)
+    copy_example("digits", site.project.folder)
     log = site.run(target, "one", "-p", "parameters.yaml")
     difference = first_difference(digits_on_local, log)
     assert difference is None, f"{target} differs from local at {difference.place}: {difference}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from aws.account import KEPT
-from harness import chain, copy_digits, python, shell
+from harness import chain, copy_example, python, shell
 from test_aws_batch import read_log
 
 from magnus.domain.canonical import first_difference
@@ -185,6 +185,6 @@ def test_a_step_that_cannot_be_run_closes_the_run(machines: Machines) -> None:
 
 def test_digits_gives_the_log_of_local(machines: Machines) -> None:
     """The machine-learning example, unchanged, with every step in a job of its own."""
-    copy_digits(machines.project.folder)
+    copy_example("digits", machines.project.folder)
     assert machines.execute("r", "-p", "parameters.yaml") == "SUCCEEDED"
     machines.compare_with_local("r", "-p", "parameters.yaml")

@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from magnus.cli.tables import colour
+from magnus.domain.role import TERMINAL_TYPES
 from magnus.domain.run_log import StepLog
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from magnus.domain.run_log import BranchLog, RunLog
 
 _LONGEST_VALUE = 100
-_ENDS = frozenset({"success", "fail"})
 
 
 def print_run(run: RunLog) -> None:
@@ -66,7 +66,7 @@ def _branch_lines(branch: BranchLog) -> Iterator[str]:
 
 def _step_lines(step: StepLog) -> Iterator[str]:
     # "failed (fail) SUCCESS" would be true, and would mislead whoever looks for what failed.
-    status = "reached" if step.step_type in _ENDS else colour(step.status, sys.stdout)
+    status = "reached" if step.step_type in TERMINAL_TYPES else colour(step.status, sys.stdout)
     parts = [step.name, f"({step.step_type})", status]
     if step.mock:
         parts.append("skipped")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+TERMINAL_TYPES = frozenset({"success", "fail"})
+"""The types of nodes that close a graph: they are in the run log, but do nothing that a person would count."""
+
 
 class Role(StrEnum):
     """What the traversal does with a node."""

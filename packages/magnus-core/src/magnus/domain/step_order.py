@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from magnus.domain.names import parent
+from magnus.domain.role import TERMINAL_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from magnus.domain.run_log import StepLog
 
-_ENDS = frozenset({"success", "fail"})
 _LAST = "~"
 """Sorts behind every time."""
 
@@ -35,7 +35,7 @@ def sort_by_beginning(steps: dict[str, StepLog], began: Mapping[str, str]) -> No
     latest = ""
     for name, step in steps.items():
         latest = began[name] or latest
-        keys[name] = _LAST if step.step_type in _ENDS else latest
+        keys[name] = _LAST if step.step_type in TERMINAL_TYPES else latest
     in_order = sorted(steps.items(), key=lambda item: keys[item[0]])
     steps.clear()
     steps.update(in_order)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from magnus.domain.records import RecordKind
+from magnus.domain.role import TERMINAL_TYPES
 from magnus.domain.run_log import RunLog, Status, StepLog
 from magnus.engine.recorder import read_head, read_run_log, read_steps
 from magnus.errors import ConfigurationError, Problem, RunLogNotFoundError
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
 
     from magnus.ports.catalog import Catalog
     from magnus.ports.run_log_store import RunLogStore
-
-TERMINAL_TYPES = frozenset({"success", "fail"})
-"""Nodes that close a graph: they are in the log, but do nothing that a person would count."""
 
 
 @dataclass(frozen=True, slots=True)

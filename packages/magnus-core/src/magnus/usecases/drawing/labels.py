@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from magnus.domain.role import TERMINAL_TYPES
+
 if TYPE_CHECKING:
     from magnus.domain.nodes import Node
 
@@ -14,7 +16,7 @@ def subtitle(node: Node) -> str:
         return f"{node.task.command_type}: {' '.join(node.task.command.split())}"
     if node.map is not None:
         return f"map {node.map.iterate_as} in {node.map.iterate_on}"
-    return node.type if node.type not in ("success", "fail") else ""
+    return node.type if node.type not in TERMINAL_TYPES else ""
 
 
 def branch_title(node: Node, branch: str) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import TYPE_CHECKING
 
+from magnus.domain.role import TERMINAL_TYPES
 from magnus.usecases.drawing.outline import FAILS, SUCCEEDS
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def _layer_numbers(graph: Graph) -> dict[str, int]:
                 ready.append(target)
     last = max(numbers.values())
     for name, node in graph.nodes.items():
-        if node.type in ("success", "fail"):
+        if node.type in TERMINAL_TYPES:
             numbers[name] = last
     return numbers
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from magnus.domain.role import TERMINAL_TYPES
 from magnus.usecases.drawing.labels import branch_title, shortened, subtitle
 from magnus.usecases.drawing.outline import FAILS, Closed, Edge, Leaf, outline
 
@@ -44,7 +45,7 @@ def to_mermaid(graph: Graph) -> str:
 
 def _shape(node: Node) -> str:
     label = _label(node)
-    if node.type in ("success", "fail"):
+    if node.type in TERMINAL_TYPES:
         return f'(["{label}"])'
     return f'["{label}"]' if node.task is not None else f'("{label}")'
 

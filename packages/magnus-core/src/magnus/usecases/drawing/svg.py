@@ -6,6 +6,7 @@ import unicodedata
 from html import escape
 from typing import TYPE_CHECKING
 
+from magnus.domain.role import TERMINAL_TYPES
 from magnus.usecases.drawing.labels import branch_title, shortened, subtitle
 from magnus.usecases.drawing.layers import GAP_X, Placed, Segment, place
 from magnus.usecases.drawing.outline import FAILS, SUCCEEDS
@@ -156,7 +157,7 @@ def _edge(segment: Segment, left: float, top: float) -> str:
 
 def _node(node: Node, x: float, y: float, width: float, height: float) -> Iterator[str]:
     kind = _css_class(node)
-    radius = height / 2 if node.type in ("success", "fail") else 7
+    radius = height / 2 if node.type in TERMINAL_TYPES else 7
     second = subtitle(node)
     yield "<g>"
     yield f"<title>{escape(_clean(_tooltip(node)))}</title>"
@@ -188,7 +189,7 @@ def _text(css_class: str, x: float, y: float, text: str) -> str:
 
 
 def _css_class(node: Node) -> str:
-    if node.type in ("success", "fail"):
+    if node.type in TERMINAL_TYPES:
         return node.type
     return "task" if node.task is not None else "pass"
 
