@@ -10,7 +10,7 @@ from magnus.definition.blocks import BLOCKS
 from magnus.definition.options import build_options, option_values
 from magnus.definition.placeholders import NodeOptions
 from magnus.domain.capabilities import Feature, ServiceKind
-from magnus.engine.context import RunContext, Services
+from magnus.engine.context import DEFAULT_GRACE_SECONDS, RunContext, Services
 from magnus.engine.integration import (
     Finding,
     features_of,
@@ -22,7 +22,7 @@ from magnus.engine.integration import (
 from magnus.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from magnus.definition.config import Config
     from magnus.domain.capabilities import ExecutorCapabilities
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from magnus.engine.reporting import Reporter
     from magnus.engine.step import StepRunner
     from magnus.engine.terminal import Terminal
+    from magnus.engine.workers.keeper import Keeper
+    from magnus.engine.workers.messages import WorkerSetup
     from magnus.plugins.manager import AdapterManager
     from magnus.ports.executor import ComputeNeeds, Executor
     from magnus.ports.integration import Integration
@@ -211,26 +213,25 @@ def open_run(  # noqa: PLR0913 - the one place where a run is put together
     code_identities: Sequence[CodeIdentity] = (),
     services: Services | None = None,
     executor: Executor | None = None,
-    worker_command: tuple[str, ...] = (),
-    worker_preamble: Callable[[StepRunner], bytes] | None = None,
-    captures_output: bool = True,
     names_steps: bool = True,
     records_stops: bool = True,
+    limits_time: bool = True,
+    main_module: str = "",
+    keeper: Keeper | None = None,
+    debugs: bool = False,
 ) -> Run:
     """Put together what a process needs to traverse a run, or to run steps of it; the caller closes it.
 
-    From here on descriptors 1 and 2 belong to the tasks, and people are spoken to through *terminal*; unless
-    *captures_output* is false, for a run whose only step is the caller's own code. *names_steps* is false where
-    whoever reads what is shown puts the names of steps before the lines; *records_stops* where the process that traverses
-    records a step that is stopped.
+    *names_steps* is false where the reader of the output puts the names of steps before the lines; *records_stops* where the
+    process that traverses records a step that is stopped; *limits_time* where another process keeps the `timeout` of the
+    step. *main_module* is the name under which a worker imports the running script, if the steps need it.
     """
     # Here, so that whoever only judges a configuration does not wait for what runs steps.
     from magnus.engine.clock import Clock
     from magnus.engine.interrupt import Interrupts
-    from magnus.engine.isolation import ProcessState
-    from magnus.engine.output import OutputCapture
     from magnus.engine.recorder import RunRecorder
     from magnus.engine.step import StepRunner
+    from magnus.engine.workers.setup import setup_of_workers
 
     stack = ExitStack()
     try:
@@ -240,11 +241,6 @@ def open_run(  # noqa: PLR0913 - the one place where a run is put together
         if executor is None:
             executor = setup.build_executor()
             stack.callback(executor.close)
-        process_state = ProcessState()
-        stack.callback(process_state.close)
-        output = OutputCapture(terminal, masker, names_steps=names_steps)
-        if captures_output:
-            stack.enter_context(output)
         context = RunContext(
             run_id=run_id,
             tag=tag,
@@ -255,21 +251,21 @@ def open_run(  # noqa: PLR0913 - the one place where a run is put together
             masker=masker,
             reporter=reporter,
             terminal=terminal,
-            output=output,
             clock=Clock(),
             interrupts=Interrupts(),
             code_identities=list(code_identities),
             child_context=setup.described(_FOR_CHILDREN),
             configuration=setup.described(),
             records_stops=records_stops,
+            names_steps=names_steps,
+            stop_grace_seconds=getattr(executor.options, "stop_grace", DEFAULT_GRACE_SECONDS),
+            debugs=debugs,
         )
-        runner: StepRunner
-        runner = StepRunner(
-            context,
-            process_state,
-            worker_command,
-            (lambda: worker_preamble(runner)) if worker_preamble else bytes,
-        )
+
+        def worker_setup() -> WorkerSetup:
+            return setup_of_workers(context, main_module)
+
+        runner = StepRunner(context, worker_setup, keeper, limits_time=limits_time)
         stack.enter_context(runner)
     except BaseException:
         stack.close()

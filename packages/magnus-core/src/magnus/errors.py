@@ -66,6 +66,10 @@ class ParametersError(InputError):
     """The parameters given at the start cannot be used."""
 
 
+class ReentryError(ConfigurationError):
+    """A run was to begin while a worker imports the module of a step: the script lacks its guard."""
+
+
 class RunLogNotFoundError(ConfigurationError):
     """No run of that id is in the run log store."""
 

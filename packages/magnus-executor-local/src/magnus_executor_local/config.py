@@ -14,13 +14,24 @@ class LocalOptions(CommonOptions):
     Attributes:
         max_workers: How many branches run at the same time with *enable_parallel*; by default the number of usable cores.
         ignore_resources: Run nodes that ask for `resources`, though nothing here enforces them.
+        in_process: For debuggers: run steps in the process that traverses, one after another. A step that ends the process
+            ends the run, what it changes in the process stays, its output is not kept, and no `timeout` holds.
+        stop_grace: Seconds that a step has to end by itself after SIGTERM, to save a checkpoint; then it is killed.
     """
 
     max_workers: int | None = None
     ignore_resources: bool = False
+    in_process: bool = False
+    stop_grace: float = 5.0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
+        if self.in_process and self.enable_parallel:
+            message = "in_process runs steps in one process, one after another; remove enable_parallel"
+            raise ValueError(message)
+        if not 0 <= self.stop_grace < float("inf"):
+            message = f"stop_grace is a number of seconds, at least 0, not {self.stop_grace}"
+            raise ValueError(message)
         if self.max_workers is not None:
             _check_workers(self.max_workers)
 

@@ -1,4 +1,4 @@
-"""The executor `local`: steps run in this process, branches at the same time in worker processes if asked for."""
+"""The executor `local`: steps run in worker processes of this machine."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from magnus.ports.executor import InteractiveExecutor
 from magnus_executor_local.config import LocalOptions
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from magnus.domain.graph import Graph
     from magnus.domain.jobs import Job, JobEnd, JobIdentity
+    from magnus.domain.nodes import Node
     from magnus.domain.run_log import Status
-    from magnus.ports.executor import StepRunner
-    from magnus_executor_local.workers import WorkerPool
+    from magnus.ports.executor import ComputeNeeds, StepRunner
 
 _NO_LIMITS = (
     "steps run in processes of this machine whose processors and memory nobody limits; remove `resources`, "
@@ -21,11 +24,16 @@ _NO_LIMITS = (
 )
 
 
-class LocalExecutor(InteractiveExecutor):
-    """Runs steps on this machine.
+_NO_TIMEOUT = (
+    "`in_process: true` runs steps in the process that keeps their time, which cannot end itself; remove `timeout`, or "
+    "`in_process`"
+)
 
-    A step runs in this process, unless it has to be stoppable from outside (it has a `timeout`) or other branches
-    run at the same time: then it runs in a worker process, which serves one step after another.
+
+class LocalExecutor(InteractiveExecutor):
+    """Runs steps on this machine, in worker processes that serve one step after another.
+
+    The process that traverses runs no code of the user, unless `in_process` asks for that.
     """
 
     Options = LocalOptions
@@ -33,17 +41,21 @@ class LocalExecutor(InteractiveExecutor):
     def __init__(self, options: LocalOptions | None = None) -> None:
         """Start nothing yet."""
         super().__init__(options)
-        self._pool: WorkerPool | None = None
+        self._runner: StepRunner | None = None
         self._known: dict[JobIdentity, Status] = {}
 
     @classmethod
     def capabilities(cls, options: Any) -> ExecutorCapabilities:
-        """See the port."""
+        """See the port: services are used by the process that traverses, wherever the task itself runs."""
+        refused: dict[Feature, str] = {}
+        if not options.ignore_resources:
+            refused[Feature.RESOURCES] = _NO_LIMITS
+        if options.in_process:
+            refused[Feature.TIMEOUT] = _NO_TIMEOUT
         return ExecutorCapabilities(
-            placement=Placement.SAME_HOST if options.enable_parallel else Placement.SAME_PROCESS,
-            timeout_placement=Placement.SAME_HOST,
+            placement=Placement.SAME_PROCESS,
             concurrent_branches=options.enable_parallel,
-            refused_features={} if options.ignore_resources else {Feature.RESOURCES: _NO_LIMITS},
+            refused_features=refused,
         )
 
     @property
@@ -53,35 +65,44 @@ class LocalExecutor(InteractiveExecutor):
             return 1
         return self.options.max_workers or usable_cores()
 
+    @property
+    def uses_workers(self) -> bool:
+        """See the port."""
+        return not self.options.in_process
+
+    def prepare_for_graph_execution(
+        self,
+        graph: Graph,
+        options_of: Callable[[Node], Any],
+        needs: Sequence[ComputeNeeds],
+        run_here: StepRunner,
+    ) -> None:
+        """Make sure that workers can import the functions of the running script."""
+        if not self.options.in_process:
+            run_here.prepare_workers()
+
     def trigger_job(self, job: Job, run_here: StepRunner) -> Status:
-        """Run *job* here, or hand it to a worker; one that was asked for before is not started again."""
+        """Run *job*, or begin it where branches run at the same time; one that was asked for before is not started again."""
         key = job.identity
         if key not in self._known:
             self._known[key] = self._start(job, run_here)
         return self._known[key]
 
     def _start(self, job: Job, run_here: StepRunner) -> Status:
-        in_branch = "." in job.step_name
-        if job.timeout_seconds is None and not (self.options.enable_parallel and in_branch):
+        if self.options.in_process:
+            return run_here.run_in_process(job)
+        if self.max_concurrent_jobs == 1:
             return run_here(job)
-        if self._pool is None:
-            from magnus_executor_local.workers import WorkerPool
-
-            self._pool = WorkerPool(run_here)
-        return self._pool.submit(job)
+        self._runner = run_here
+        return run_here.start(job)
 
     def wait_for_jobs(self, timeout_seconds: float | None) -> list[JobEnd]:
         """See the port."""
-        ends = self._pool.wait(timeout_seconds) if self._pool else []
+        ends = self._runner.wait(timeout_seconds) if self._runner else []
         self._known.update((end.job.identity, end.status) for end in ends)
         return ends
 
     def stop_jobs(self) -> None:
         """Stop every worker with all its processes."""
-        if self._pool:
-            self._pool.stop()
-
-    def close(self) -> None:
-        """Let the workers end."""
-        if self._pool:
-            self._pool.close()
+        if self._runner:
+            self._runner.stop()

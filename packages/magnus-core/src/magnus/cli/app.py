@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -138,6 +139,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
+        if "MAGNUS_IMPORTING" in os.environ:
+            from magnus.engine.reentry import refuse_reentry
+
+            refuse_reentry("`magnus`")
         app(args=arguments, prog_name="magnus")
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)

@@ -77,6 +77,11 @@ class JobEnd(NamedTuple):
         return cls(job, Status.FAIL, f"timed out after {job.timeout_seconds:g} s", failure="timeout")
 
     @classmethod
+    def of_broken_channel(cls, job: Job, message: str) -> JobEnd:
+        """Return the end of a job that could not be spoken to any more, for the cause *message*."""
+        return cls(job, Status.FAIL, message)
+
+    @classmethod
     def of_process(cls, job: Job, return_code: int) -> JobEnd:
         """Return the end of a job whose process ended before it did; *return_code* as `subprocess` gives it."""
         if return_code >= 0:

@@ -37,6 +37,9 @@ LARGEST_VALUE = 64 * 1024
 LARGEST_TOTAL = 256 * 1024
 """Bytes; what all parameters in an environment may take, since a process cannot be started with too large a one."""
 
+OUTPUTS = "outputs"
+"""The name of the file in which child processes leave parameters, metrics and the names of secrets."""
+
 _RESERVED = "MAGNUS_"
 _SET = "MAGNUS_SET"
 _METRIC = "MAGNUS_METRIC"
@@ -60,25 +63,69 @@ class ChildOutputs:
     data_catalog: list[DataCatalog] = field(default_factory=list)
 
 
+class SecretNames:
+    """The names of the secrets that child processes ask for, read as they are left in the file of outputs."""
+
+    def __init__(self, outputs_file: Path) -> None:
+        """Read *outputs_file* from its beginning; it need not be there yet."""
+        self._path = os.fspath(outputs_file)
+        self._searched = 0
+        self._lock = threading.Lock()
+
+    def tell_new(self, learn: Callable[[str], None]) -> None:
+        """Call *learn* with the name of each secret that a child asked for since the last call.
+
+        Any thread may call it; while one learns, others wait, so that none continues without the new secrets.
+        """
+        with self._lock:
+            for name in self._new_names():
+                learn(name)
+
+    def _new_names(self) -> list[str]:
+        try:
+            if os.stat(self._path).st_size == self._searched:
+                return []
+            with open(self._path, "rb") as file:
+                file.seek(self._searched)
+                data = file.read()
+        except OSError:
+            return []  # no child was started, or the step has ended
+        complete = data.rfind(b"\n") + 1
+        self._searched += complete
+        mark = f"{_SECRET}=".encode()
+        return [
+            json.loads(line[len(mark) :]) for line in data[:complete].split(b"\n") if line.startswith(mark)
+        ]
+
+
 class ChildBridge:
     """The files through which one step and its child processes talk, in a folder that only this user can read."""
 
-    def __init__(self, session: StepSession, configuration: Mapping[str, Any]) -> None:
-        """Make the folder.
+    def __init__(
+        self,
+        session: StepSession,
+        configuration: Mapping[str, Any],
+        folder: Path | None = None,
+        working_directory: str | None = None,
+    ) -> None:
+        """Make the files.
 
         Args:
             session: The step.
             configuration: The blocks from which the interaction API in a child opens services; holds no secret that
                 was handed out, but may hold credentials of the services themselves.
+            folder: Folder for the files, which only this user can read; None for a new one.
+            working_directory: Folder that relative paths of *configuration* start from; None for the current one.
         """
         self._session = session
         self._configuration = configuration
-        self._folder = Path(tempfile.mkdtemp(prefix="magnus-child-"))
-        self._outputs_file = self._folder / "outputs"
+        self._working_directory = working_directory
+        self._folder = Path(tempfile.mkdtemp(prefix="magnus-child-")) if folder is None else folder
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        self._outputs_file = self._folder / OUTPUTS
         self._outputs_file.touch(mode=0o600)
         self._taken = 0
-        self._searched = 0
-        self._lock = threading.Lock()
+        self.secret_names = SecretNames(self._outputs_file)
 
     def environment(self, parameters: Values) -> tuple[dict[str, str], Path]:
         """Return the whole environment for a child that starts now, and the file in which it leaves what it sets."""
@@ -92,7 +139,7 @@ class ChildBridge:
             "step_name": session.step_name,
             "map_variable": session.map_variable,
             "compute_data_folder": str(session.compute_data_folder.absolute()),
-            "working_directory": str(Path.cwd()),
+            "working_directory": self._working_directory or str(Path.cwd()),
             "parameters_file": str(parameters_file),
             "outputs_file": str(self._outputs_file),
             "configuration": self._configuration,
@@ -116,31 +163,6 @@ class ChildBridge:
         outputs = parse_outputs(data[self._taken :], first_line)
         self._taken = len(data)
         return outputs
-
-    def tell_new_secrets(self, learn: Callable[[str], None]) -> None:
-        """Call *learn* with the name of each secret that a child asked for since the last call.
-
-        Any thread may call it; while one learns, others wait, so that nobody goes on without what is being learnt.
-        """
-        with self._lock:
-            for name in self._new_secret_names():
-                learn(name)
-
-    def _new_secret_names(self) -> list[str]:
-        try:
-            if self._outputs_file.stat().st_size == self._searched:
-                return []
-            with self._outputs_file.open("rb") as file:
-                file.seek(self._searched)
-                data = file.read()
-        except FileNotFoundError:
-            return []  # the step has ended
-        complete = data.rfind(b"\n") + 1
-        self._searched += complete
-        mark = f"{_SECRET}=".encode()
-        return [
-            json.loads(line[len(mark) :]) for line in data[:complete].split(b"\n") if line.startswith(mark)
-        ]
 
     def close(self) -> None:
         """Remove the folder; children that still run lose what they set."""

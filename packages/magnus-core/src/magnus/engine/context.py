@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from magnus.engine.clock import Clock
     from magnus.engine.interrupt import Interrupts
     from magnus.engine.masking import Masker
-    from magnus.engine.output import OutputCapture
     from magnus.engine.recorder import RunRecorder
     from magnus.engine.reporting import Reporter
     from magnus.engine.terminal import Terminal
@@ -25,6 +24,10 @@ if TYPE_CHECKING:
     from magnus.ports.run_log_store import RunLogStore
     from magnus.ports.secrets import Secrets
     from magnus.ports.task_type import TaskType
+
+
+DEFAULT_GRACE_SECONDS = 5.0
+"""Time that a step has to save its work once it is asked to end."""
 
 
 class Services(NamedTuple):
@@ -70,13 +73,15 @@ class RunContext(NamedTuple):
         masker: The secrets that were handed out in this process.
         reporter: Who watches.
         terminal: The real stdout and stderr.
-        output: The capture of what tasks print.
         clock: Time.
         interrupts: Signals.
         code_identities: Which code runs.
         child_context: What a child process of a task needs to use magnus: configuration, never a secret.
         configuration: All blocks as they were written, credentials included, for a process that runs a step elsewhere.
         records_stops: Whether a step that is stopped is recorded by the process that runs it.
+        names_steps: Whether lines are shown behind the step's name; not where whoever reads them does that.
+        stop_grace_seconds: Time that a step has to end by itself once it is asked to.
+        debugs: Whether a debugger begins where a task fails.
     """
 
     run_id: str
@@ -88,10 +93,12 @@ class RunContext(NamedTuple):
     masker: Masker
     reporter: Reporter
     terminal: Terminal
-    output: OutputCapture
     clock: Clock
     interrupts: Interrupts
     code_identities: list[CodeIdentity]
     child_context: Mapping[str, Any] = NOTHING
     configuration: Mapping[str, Any] = NOTHING
     records_stops: bool = True
+    names_steps: bool = True
+    stop_grace_seconds: float = DEFAULT_GRACE_SECONDS
+    debugs: bool = False

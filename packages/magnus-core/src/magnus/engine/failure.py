@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from magnus.engine.interrupt import INTERRUPTED, StopRun
@@ -11,12 +12,13 @@ from magnus.errors import MagnusError
 from magnus.ports.task_type import TaskFailedError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from types import TracebackType
 
-    from magnus.engine.masking import Masker
-
 _PACKAGE = __name__.partition(".")[0]
+_NO_TEXT = "(its text cannot be made:"
+_format = traceback.format_exception  # bound here, since a task may replace it
+_extract = traceback.extract_tb
 
 
 class Failure(NamedTuple):
@@ -27,46 +29,82 @@ class Failure(NamedTuple):
         exit_code: Of the process or `sys.exit`; None where there was none.
         names: What `retry_on` may know it by.
         stop: What has to go on after the attempt is recorded, because it ends the run.
+        is_ours: True for an error that magnus raised on purpose.
     """
 
     message: str = ""
     exit_code: int | None = None
     names: Sequence[str] = ()
     stop: StopRun | None = None
+    is_ours: bool = False
 
 
-def describe_failure(error: BaseException, masker: Masker) -> Failure:
-    """Read *error*; the traceback of user code is printed to stderr, which is the step's log."""
+def describe_failure(error: BaseException, mask: Callable[[str], str]) -> Failure:
+    """Read *error*; the traceback of user code is printed to stderr, which is the step's log.
+
+    Args:
+        error: The exception. Its class is user code: its text is made where that may fail.
+        mask: Hides secrets in a text.
+    """
     if isinstance(error, StopRun):
         return Failure(error.reason, names=[INTERRUPTED], stop=error)
     if isinstance(error, SystemExit):
-        return _exit(error, masker)
+        return _exit(error, mask)
     if isinstance(error, TaskFailedError):
         code = error.exit_code
-        return Failure(masker.mask(str(error)), code, [] if code is None else [f"exit:{code}"])
-    names = _names(type(error))
+        return Failure(mask(str(error)), code, [] if code is None else [f"exit:{code}"], is_ours=True)
+    names = names_of(type(error))
     if isinstance(error, MagnusError):
-        sys.stderr.write(f"{error}\n")
-        return Failure(masker.mask(str(error)), names=names)
+        _print(f"{error}\n")
+        return Failure(mask(str(error)), names=names, is_ours=True)
     frames = _users_own(error.__traceback__)
-    traceback.print_exception(type(error), error, frames, file=sys.stderr)
-    text = str(error).strip()
-    place = traceback.extract_tb(frames)[-1] if frames else None
+    _print_traceback(error, frames)
+    text = _text(error)
+    place = _extract(frames)[-1] if frames else None
     where = f" ({place.filename}:{place.lineno})" if place else ""
-    message = f"{type(error).__name__}: {text}{where}" if text else f"{type(error).__name__}{where}"
-    return Failure(masker.mask(message), names=names)
+    name = type(error).__name__
+    if text.startswith(_NO_TEXT):
+        message = f"{name} {text}{where}"
+    else:
+        message = f"{name}: {text}{where}" if text else f"{name}{where}"
+    return Failure(mask(message), names=names)
 
 
-def _exit(error: SystemExit, masker: Masker) -> Failure:
+def _text(error: BaseException) -> str:
+    """Return the text of *error*, made by its own class."""
+    try:
+        return str(error).strip()
+    except BaseException as second:  # noqa: BLE001 - user code, called where it may fail
+        reason = type(second).__name__
+        with suppress(BaseException):
+            reason = f"{reason}: {second}"
+        return f"{_NO_TEXT} {reason})"
+
+
+def _print_traceback(error: BaseException, frames: TracebackType | None) -> None:
+    try:
+        lines = _format(type(error), error, frames)
+    except BaseException:  # noqa: BLE001 - the text of the error, or of one in its chain, cannot be made
+        lines = ["Traceback (most recent call last):\n", *traceback.format_tb(frames), f"{type(error).__name__}\n"]
+    _print("".join(lines))
+
+
+def _print(text: str) -> None:
+    with suppress(Exception):  # the task may have closed the stream, or put anything in its place
+        sys.stderr.write(text)
+
+
+def _exit(error: SystemExit, mask: Callable[[str], str]) -> Failure:
     if isinstance(error.code, int):
         return Failure(
             f"the task called sys.exit({error.code})", error.code, [f"exit:{error.code}", "SystemExit"]
         )
-    sys.stderr.write(f"{error.code}\n")
-    return Failure(masker.mask(f"the task called sys.exit: {error.code}"), 1, ["exit:1", "SystemExit"])
+    text = str(error.code)
+    _print(f"{text}\n")
+    return Failure(mask(f"the task called sys.exit: {text}"), 1, ["exit:1", "SystemExit"])
 
 
-def _names(kind: type[BaseException]) -> list[str]:
+def names_of(kind: type[BaseException]) -> list[str]:
     """Return the names of the exception's class and of its bases, plain and dotted."""
     names: list[str] = []
     for base in kind.__mro__:

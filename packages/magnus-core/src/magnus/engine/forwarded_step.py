@@ -57,7 +57,9 @@ class ForwardedStep:
         self._sorter = LineSorter(self.mark)
         self._output: StepOutput | None = None
         if job is not None and log_path is not None:
-            self._output = StepOutput(job.step_name, log_path, context.terminal, context.masker)
+            self._output = StepOutput(
+                job.step_name, log_path, context.terminal, context.masker, context.reporter.warning
+            )
         self._tail = b""
         self.has_begun = False
         self.refusal = ""

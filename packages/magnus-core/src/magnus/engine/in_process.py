@@ -1,40 +1,39 @@
-"""Runs jobs where they are asked for: for a branch that is walked inside the compute of an orchestrator."""
+"""Runs tasks in the engine's own process: for a debugger, which needs its terminal and its breakpoints there."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
-from magnus.domain.capabilities import ExecutorCapabilities, Placement
-from magnus.domain.run_log import Status
-from magnus.engine.worker_process import run_in_worker
-from magnus.ports.executor import InteractiveExecutor
+from magnus.ports.task_type import TaskResult
 
 if TYPE_CHECKING:
-    from magnus.domain.jobs import Job, JobEnd
-    from magnus.ports.executor import StepRunner
+    from magnus.engine.attempt import Attempt
 
 
-class InProcessExecutor(InteractiveExecutor):
-    """Runs every job in this process, one after another; one with a `timeout` in a process that can be ended."""
+def run_task(attempt: Attempt) -> TaskResult:
+    """Run the task of *attempt* in this process; its output goes where that of this process goes."""
+    node = attempt.job.node
+    if node.task is None:
+        return TaskResult()
+    types = attempt.context.types
+    task_type = types.task_type(node.task.command_type)
+    with attempt.session:
+        try:
+            return task_type.run(node.task.command, types.task_options(node), attempt.session)
+        except SystemExit as error:
+            if error.code:
+                raise
+            return TaskResult()  # sys.exit(0) ends the task with success, not the run
+        except Exception as error:
+            if attempt.context.debugs:
+                _debug(error)
+            raise
 
-    def __init__(self) -> None:
-        """Start nothing."""
-        super().__init__()
-        self._waiting: list[tuple[Job, StepRunner]] = []
 
-    @classmethod
-    def capabilities(cls, options: Any) -> ExecutorCapabilities:
-        """See the port."""
-        return ExecutorCapabilities(Placement.SAME_PROCESS)
+def _debug(error: Exception) -> None:
+    import pdb
 
-    def trigger_job(self, job: Job, run_here: StepRunner) -> Status:
-        """Run *job* here, or when it is waited for."""
-        if job.timeout_seconds is None:
-            return run_here(job)
-        self._waiting.append((job, run_here))
-        return Status.TRIGGERED
-
-    def wait_for_jobs(self, timeout_seconds: float | None) -> list[JobEnd]:
-        """Run what was triggered to its end."""
-        job, runner = self._waiting.pop()
-        return [run_in_worker(runner, job)]
+    with suppress(Exception):
+        print(f"{type(error).__name__}: {error}")  # noqa: T201 - the debugger speaks on stdout
+    pdb.post_mortem(error.__traceback__)

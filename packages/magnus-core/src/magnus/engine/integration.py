@@ -73,7 +73,11 @@ def judge_capabilities(executor: ExecutorCapabilities, service: ServiceCapabilit
     """Judge a pair by what the two declare."""
     if service.inert:
         return Verdict(Judgement.OK, "it keeps nothing, so there is nothing to reach")
-    if executor.concurrent_branches and not service.concurrent_writers:
+    if (
+        executor.concurrent_branches
+        and executor.placement is not Placement.SAME_PROCESS  # there one process writes for all branches
+        and not service.concurrent_writers
+    ):
         return Verdict(
             Judgement.ERROR,
             "branches run at the same time, and it is not safe for concurrent writers: records would be lost",

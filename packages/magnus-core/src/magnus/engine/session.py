@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from shutil import copyfile
 from tempfile import TemporaryDirectory
@@ -98,6 +99,11 @@ class Session:
             (settings and settings.compute_data_folder) or self._context.services.catalog.compute_data_folder
         )
 
+    @property
+    def folder(self) -> str:
+        """The working directory of the task."""
+        return os.getcwd()  # noqa: PTH109
+
     def child_environment(self) -> tuple[dict[str, str], Path]:
         """Return the environment for a child process, and the file in which it may leave parameters and metrics."""
         if self._bridge is None:
@@ -117,13 +123,14 @@ class Session:
     def learn_secrets_of_child(self) -> None:
         """Hide the secrets that a child process has fetched: it leaves their names before it can print them."""
         if self._bridge is not None:
-            self._bridge.tell_new_secrets(self._learn_secret)
+            self._bridge.secret_names.tell_new(self.learn_secret)
 
-    def _learn_secret(self, name: str) -> None:
+    def learn_secret(self, name: str) -> None:
+        """Hide the secret *name*, which a child process of the task has fetched."""
         try:
             self._context.masker.add(self._context.services.secrets.get(name))
         except MagnusError as error:
-            # Called by the thread that shows output, which must go on; the child had the value a moment ago.
+            # Called before output is shown, which must go on; the child had the value a moment ago.
             self._context.reporter.warning(
                 f"the secret '{name}' of step '{self.step_name}' cannot be hidden: {error}"
             )
@@ -218,9 +225,13 @@ class Session:
             ParametersError: A value is not a JSON value.
         """
         encoded = encode_all({**self._set, **result.parameters}, f"step '{self.step_name}'")
-        self._metrics += result.metrics
-        if result.message:
-            self._messages.append(result.message)
+        return self.outputs_of_worker(encoded, result.metrics, result.message)
+
+    def outputs_of_worker(self, encoded: Values, metrics: Iterable[Metric], message: str) -> Values:
+        """Return the parameters *encoded*, secrets hidden; keep the metrics and the message."""
+        self._metrics += metrics
+        if message:
+            self._messages.append(message)
         outputs: Values = {}
         for raw_name, value in encoded.items():
             name = self._context.masker.mask(raw_name)

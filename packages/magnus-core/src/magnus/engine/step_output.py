@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from magnus.engine.masking import StreamMasker
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from magnus.engine.masking import Masker
@@ -19,7 +20,14 @@ LONGEST_LINE = 65_536
 class StepOutput:
     """Both streams of one attempt at a step."""
 
-    def __init__(self, step_name: str | None, log_path: Path, terminal: Terminal, masker: Masker) -> None:
+    def __init__(
+        self,
+        step_name: str | None,
+        log_path: Path,
+        terminal: Terminal,
+        masker: Masker,
+        warn: Callable[[str], None],
+    ) -> None:
         """Take the output of a step.
 
         Args:
@@ -27,10 +35,16 @@ class StepOutput:
             log_path: Where it is kept, without prefix; the file is made when something is printed.
             terminal: Where it is shown.
             masker: Knows the secrets.
+            warn: Called once if the log cannot be kept: the step goes on.
         """
         prefix = b"" if step_name is None else f"{step_name} | ".encode()
-        self._log = _LogFile(log_path)
+        self._log = _LogFile(log_path, lambda error: warn(f"the log of step '{step_name or log_path.name}' is given up: {error}"))
         self._streams = tuple(_Stream(number, prefix, terminal, self._log, masker) for number in (1, 2))
+
+    @property
+    def has_log(self) -> bool:
+        """True once something was printed."""
+        return self._log.is_begun or any(stream.holds_back for stream in self._streams)
 
     def write(self, data: bytes, number: int) -> None:
         """Take what the step wrote on stdout (1) or stderr (2)."""
@@ -44,23 +58,37 @@ class StepOutput:
 
 
 class _LogFile:
-    """The file that a step's log is gathered in; made when there is something to write."""
+    """The file that a step's log is gathered in; made when there is something to write, given up when it cannot be."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, give_up: Callable[[OSError], None]) -> None:
         self._path = path
+        self._give_up = give_up
         self._file: BinaryIO | None = None
+        self._is_lost = False
+
+    @property
+    def is_begun(self) -> bool:
+        return self._file is not None
 
     def write(self, data: bytes) -> None:
-        if self._file is None:
-            # Unbuffered: it is all there when the process is killed.
-            self._file = self._path.open("wb", buffering=0)
-        self._file.write(data)
+        if self._is_lost:
+            return
+        try:
+            if self._file is None:
+                # Unbuffered: it is all there when the process is killed.
+                self._file = self._path.open("wb", buffering=0)
+            view = memoryview(data)
+            while view:
+                view = view[self._file.write(view) or 0 :]
+        except OSError as error:  # the disk is full, the folder is gone, or no descriptor is left
+            self._is_lost = True
+            self._give_up(error)
 
     def close(self) -> Path | None:
         if self._file is None:
             return None
         self._file.close()
-        return self._path
+        return None if self._is_lost else self._path
 
 
 class _Stream:
@@ -76,6 +104,10 @@ class _Stream:
 
     def feed(self, data: bytes) -> None:
         self._show(self._masker.feed(data))
+
+    @property
+    def holds_back(self) -> bool:
+        return self._masker.holds_back
 
     def finish(self) -> None:
         self._show(self._masker.flush())

@@ -163,14 +163,23 @@ class Traversal:
         timeout = None
         if self._delayed:
             timeout = max(0.0, self._delayed[0][0] - self._context.clock.monotonic())
+        left = self._context.interrupts.seconds_left()
+        if left is not None:
+            timeout = left if timeout is None else min(timeout, left)
         with self._context.interrupts.deliver():
             if not self._in_flight:
                 self._context.clock.sleep(min(timeout or 0.0, _LONGEST_WAIT_SECONDS))
                 return
             ends = self._executor.wait_for_jobs(timeout)
-        recorded = self._recorder.get_step_logs([end.job.step_name for end in ends])
+        outputs = {end.job.step_name: self._run_here.take_back(end.job) for end in ends}
+        elsewhere = [name for name, values in outputs.items() if values is None]
+        recorded = self._recorder.get_step_logs(elsewhere) if elsewhere else {}
         for end in ends:
-            self._job_ended(end, recorded.get(end.job.step_name))
+            values = outputs[end.job.step_name]
+            if values is None:
+                self._job_ended(end, recorded.get(end.job.step_name))
+            else:
+                self._ended_here(end, values)
 
     def _advance_all(self, walk: Walk) -> None:
         """Advance *walk*, and the others that are ready with it, as long as the executor has room."""
@@ -342,7 +351,17 @@ class Traversal:
             self._in_flight[job.step_name] = pending
             return None
         outputs = self._run_here.take_back(job)
+        if outputs is None:
+            message = f"the executor says that it has run '{job.step_name}', and did not ask magnus to"
+            raise TypeError(message)
         return self._attempt_ended(pending, outputs)
+
+    def _ended_here(self, end: JobEnd, outputs: Values) -> None:
+        """A job that the step runner has run on this machine, and recorded, has ended."""
+        pending = self._in_flight.pop(end.job.step_name)
+        status = self._attempt_ended(pending, outputs)
+        if status is not None:
+            self._after(pending.walk, pending.node, status)
 
     def _refused(self, pending: Pending, job: Job, error: JobSubmissionError) -> Status | None:
         self._run_here.take_back(job)

@@ -149,25 +149,32 @@ class StepRunner(Protocol):
     """What the core lends an executor: ways to run one attempt of a step, here or in another process."""
 
     def __call__(self, job: Job) -> Status:
-        """Run *job* in this process, record it, and return how it ended. Never raises for a failure of the step."""
+        """Run *job* in a worker process of this machine, record it, and return how it ended.
 
-    @property
-    def worker_command(self) -> tuple[str, ...]:
-        """The argument vector of a process that runs jobs one after another.
-
-        It is given one connected stream socket, whose file descriptor number is appended as the last argument, and
-        speaks `multiprocessing.connection` on it: first it receives `worker_preamble`, then one pair after another of
-        `secrets` and a `Job`. It answers each with two pairs of its own secrets and a status: PROCESSING when it begins,
-        SUCCESS or FAIL when it has ended. It ends itself at end of file, together with its whole process group.
+        Its `timeout` is kept. Never raises for a failure of the step.
         """
 
-    @property
-    def worker_preamble(self) -> bytes:
-        """What a worker must be told first."""
+    def start(self, job: Job) -> Status:
+        """Begin *job* in a worker process of this machine, and return TRIGGERED; `wait` tells its end.
 
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """What must not be shown, as far as this process knows: every worker is told before each of its jobs."""
+        As many worker processes work at the same time as jobs were begun and have not ended.
+        """
+
+    def wait(self, timeout_seconds: float | None) -> list[JobEnd]:
+        """Return the jobs of `start` that have ended by now, or within *timeout_seconds*; none where nothing runs."""
+
+    def stop(self) -> None:
+        """End all jobs of `start` with their processes; each is recorded as failed because the run was stopped."""
+
+    def run_in_process(self, job: Job) -> Status:
+        """Run *job* in this process, for a debugger; its output is neither captured nor kept, no `timeout` holds."""
+
+    def prepare_workers(self) -> None:
+        """Start what worker processes are made from, and check that they can import the steps' functions.
+
+        Raises:
+            ConfigurationError: A step calls a function of the running script, which cannot be imported.
+        """
 
     def learn_secrets(self, secrets: Iterable[str]) -> None:
         """Hide from now on what a worker has been handed out."""
@@ -177,10 +184,6 @@ class StepRunner(Protocol):
 
     def tell(self, message: str) -> None:
         """Show *message* to who watches the run: one line, nothing secret."""
-
-    @property
-    def output_descriptors(self) -> tuple[int, int]:
-        """The file descriptors of the real stdout and stderr, for child processes that prefix their own lines."""
 
     def remote(
         self,
@@ -276,6 +279,11 @@ class InteractiveExecutor(Executor):
         return 1
 
     @property
+    def uses_workers(self) -> bool:
+        """True for an executor that runs steps by `StepRunner.__call__` or `start`: their processes are started early."""
+        return False
+
+    @property
     def most_jobs_together(self) -> int:
         """How many jobs of one map `trigger_jobs` wants at once; 1 for one by one.
 
@@ -327,7 +335,7 @@ class InteractiveExecutor(Executor):
 
         Args:
             job: One attempt at one step.
-            run_here: Runs it in this process, for executors that need no other, or lends a worker process.
+            run_here: Runs it on this machine, or lends the means to run it elsewhere.
 
         Returns:
             SUCCESS or FAIL if the attempt has ended, TRIGGERED if `wait_for_jobs` will tell.

@@ -101,6 +101,13 @@ class TaskType(ABC):
         """Return what is wrong with *command*, without running or importing anything; None if nothing is."""
         return None
 
+    def find_problem_in_source(self, command: str) -> str | None:
+        """Return what is wrong with the code that *command* names, as far as its source tells; None if nothing is.
+
+        Called before a run on the machine that traverses; nothing is run or imported.
+        """
+        return None
+
     def required_parameters(self, command: str) -> list[str]:
         """Return the parameters without which *command* cannot start, as far as that can be told without running anything."""
         return []

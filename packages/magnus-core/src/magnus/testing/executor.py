@@ -29,7 +29,6 @@ from magnus.errors import ConfigurationError
 from magnus.plugins.discovery import find_plugins
 from magnus.plugins.manager import AdapterManager
 from magnus.ports.executor import InteractiveExecutor
-from magnus.usecases.worker_preamble import WORKER_COMMAND, WorkerPreamble
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -370,10 +369,6 @@ def opened(blocks: Mapping[str, Any], folder: Path) -> Iterator[Bench]:
                 reporter=SilentReporter(),
                 masker=Masker(),
                 executor=executor,
-                worker_command=WORKER_COMMAND,
-                worker_preamble=lambda runner: pickle.dumps(
-                    WorkerPreamble(config, RUN, "", str(runner.scratch), (), tuple(sys.path))
-                ),
             )
             try:
                 executor.prepare_for_graph_execution(

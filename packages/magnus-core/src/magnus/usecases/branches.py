@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from magnus.domain.names import branch_name, step_name
 from magnus.domain.run_log import BranchLog, Status
 from magnus.engine.composite import failure_of, open_branch, record_join
-from magnus.engine.in_process import InProcessExecutor
+from magnus.engine.one_by_one import OneByOneExecutor
 from magnus.engine.interrupt import StopRun
 from magnus.engine.scope import Scope
 from magnus.engine.traversal import Traversal, next_node_name
@@ -194,7 +194,7 @@ def execute_single_branch(
 def _walk(inside: InsideRun, branch: Branch) -> Status:
     context = inside.run.context
     if not isinstance(context.executor, InteractiveExecutor):
-        context = context._replace(executor=InProcessExecutor())
+        context = context._replace(executor=OneByOneExecutor())
     values = context.recorder.get_parameters(branch.name)
     context.recorder.adopt(values.values())
     start_at = _walked(context, branch.name, branch.graph).next_node

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 from magnus.bootstrap import Setup
 from magnus.domain.verdict import Judgement
 from magnus.engine.code_identity import CodeIdentities
-from magnus.errors import ConfigurationError
+from magnus.engine.reentry import refuse_reentry
+from magnus.engine.workers.keeper import Keeper
+from magnus.errors import ConfigurationError, JobSubmissionError
 from magnus.plugins.discovery import find_plugins
 from magnus.plugins.manager import AdapterManager
 from magnus.ports.executor import InteractiveExecutor, OrchestrationExecutor
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from magnus.domain.graph import Graph
     from magnus.engine.reporting import Reporter
     from magnus.engine.terminal import Terminal
+    from magnus.ports.executor import Executor
     from magnus.usecases.outcome import Outcome, Request
 
 
@@ -52,8 +55,32 @@ def execute_pipeline(
     reporter: Reporter,
 ) -> Outcome:
     """Check and run *graph* with *config*; raises like `execute`."""
+    refuse_reentry("execute()")
     identities = CodeIdentities()
     setup = Setup(config, adapters)
+    executor = setup.build_executor()
+    keeper = Keeper()
+    if isinstance(executor, InteractiveExecutor) and executor.uses_workers:
+        with suppress(JobSubmissionError):  # said when a step needs it
+            keeper.start()  # it gets ready while everything is checked
+    with ExitStack() as stack:
+        stack.callback(keeper.close)
+        stack.callback(executor.close)
+        return _execute(graph, setup, executor, keeper, identities, request, environ, terminal, reporter)
+
+
+def _execute(
+    graph: Graph,
+    setup: Setup,
+    executor: Executor,
+    keeper: Keeper,
+    identities: CodeIdentities,
+    request: Request,
+    environ: Mapping[str, str],
+    terminal: Terminal,
+    reporter: Reporter,
+) -> Outcome:
+    adapters = setup.adapters
     values = read_parameters(request, environ)
     check_request(request, graph, values, setup)
     setup.node_options().check(graph)
@@ -62,16 +89,14 @@ def execute_pipeline(
         if finding.verdict.judgement is Judgement.WARNING:
             reporter.warning(str(finding))
     needs = setup.compute_needs()
-    executor = setup.build_executor()
     if isinstance(executor, OrchestrationExecutor):
         return render(executor, graph, setup, request, environ, reporter)
     if not isinstance(executor, InteractiveExecutor):
         message = (
-            f"executor '{config.executor.type}' neither runs steps nor renders; report this to its authors"
+            f"executor '{setup.executor.type}' neither runs steps nor renders; report this to its authors"
         )
         raise ConfigurationError(message)
     with ExitStack() as stack:
-        stack.callback(executor.close)
         services = setup.build_services()
         stack.callback(services.close)
         if request.use_cached is not None:
@@ -80,5 +105,5 @@ def execute_pipeline(
         continued = open_continued(request, graph, services, values, environ, adapters, stack)
         if continued is not None:
             tell_changes(continued, reporter, strict=request.strict)
-        execution = Execution(setup, graph, request, executor, services, needs, continued, environ)
+        execution = Execution(setup, graph, request, executor, services, needs, continued, environ, keeper)
         return execution.run(values, identities, terminal, reporter)

@@ -15,7 +15,6 @@ from magnus.engine.traversal import Traversal
 from magnus.errors import InterruptedRunError, ServiceError
 from magnus.usecases.outcome import Outcome
 from magnus.usecases.run_ids import new_run_id
-from magnus.usecases.worker_preamble import WORKER_COMMAND, preamble_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,8 +26,8 @@ if TYPE_CHECKING:
     from magnus.engine.code_identity import CodeIdentities
     from magnus.engine.context import Services
     from magnus.engine.reporting import Reporter
-    from magnus.engine.step import StepRunner
     from magnus.engine.terminal import Terminal
+    from magnus.engine.workers.keeper import Keeper
     from magnus.ports.executor import ComputeNeeds, InteractiveExecutor
     from magnus.usecases.continued import Continued
     from magnus.usecases.outcome import Request
@@ -59,12 +58,14 @@ class Execution:
         needs: Sequence[ComputeNeeds],
         before: Continued | Attachment | None,
         environ: Mapping[str, str],
+        keeper: Keeper | None = None,
     ) -> None:
         """Take what was decided; nothing is made yet.
 
         *before* is another run, which this one continues, or what there is of this very run.
         """
         self._needs = needs
+        self._keeper = keeper
         self._setup = setup
         self._graph = graph
         self._request = request
@@ -96,8 +97,9 @@ class Execution:
             code_identities=identities.get(),
             services=self._services,
             executor=self._executor,
-            worker_command=WORKER_COMMAND,
-            worker_preamble=self._preamble,
+            main_module=_main_module(self._graph),
+            keeper=self._keeper,
+            debugs=self._request.debugs,
         )
         try:
             if self._continued is not None:
@@ -206,9 +208,21 @@ class Execution:
         with suppress(ServiceError):  # the store may be what failed; the first error is the one to tell
             run.context.recorder.set_run_log(head, values)
 
-    def _preamble(self, runner: StepRunner) -> bytes:
-        config, secrets = self._setup.config, self._masker.secrets
-        return preamble_for(config, self._run_id, self._request.tag, runner, secrets)
+
+def _main_module(graph: Graph) -> str:
+    """Return the name under which a worker imports the running script; empty if no step calls a function of it."""
+    from magnus.builtin.task_types.importing import running_script
+
+    name = running_script()
+    if not name:
+        return ""
+    calls = any(
+        node.task is not None
+        and node.task.command_type == "python"
+        and node.task.command.strip().startswith(f"{name}.")
+        for _, node in graph.walk()
+    )
+    return name if calls else ""
 
 
 def _variables(environ: Mapping[str, str]) -> dict[str, str]:

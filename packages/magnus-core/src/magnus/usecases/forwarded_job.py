@@ -182,6 +182,7 @@ def _open(
         services=services,
         names_steps=False,
         records_stops=not forwarded.is_unattended,
+        limits_time=False,
     )
 
 

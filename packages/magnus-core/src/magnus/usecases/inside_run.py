@@ -12,7 +12,7 @@ from magnus.definition.variables import PREFIX
 from magnus.domain.names import run_id_problem
 from magnus.domain.run_log import RunLog, Status
 from magnus.engine.code_identity import CodeIdentities
-from magnus.engine.in_process import InProcessExecutor
+from magnus.engine.one_by_one import OneByOneExecutor
 from magnus.engine.masking import Masker, mask_config
 from magnus.engine.recorder import read_head
 from magnus.engine.skip_ahead import SkipAhead
@@ -23,7 +23,6 @@ from magnus.usecases.continued import open_continued
 from magnus.usecases.outcome import Request
 from magnus.usecases.reading import read_definition
 from magnus.usecases.request_check import read_parameters
-from magnus.usecases.worker_preamble import WORKER_COMMAND, preamble_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from magnus.domain.parameters import Values
     from magnus.engine.context import Services
     from magnus.engine.reporting import Reporter
-    from magnus.engine.step import StepRunner
     from magnus.engine.terminal import Terminal
     from magnus.usecases.continued import Continued
 
@@ -134,9 +132,6 @@ def inside_run(
         described, credentials = mask_config(setup.described(), variables)
         masker = Masker(credentials)
 
-        def preamble(runner: StepRunner) -> bytes:
-            return preamble_for(inside.config, part.run_id, part.tag, runner, masker.secrets)
-
         run = open_run(
             inside,
             run_id=part.run_id,
@@ -146,8 +141,6 @@ def inside_run(
             masker=masker,
             code_identities=identities.get(),
             services=services,
-            worker_command=WORKER_COMMAND,
-            worker_preamble=preamble,
         )
         stack.callback(run.close)
         run_config = {**described, "dag": graph.definition()}
@@ -221,7 +214,7 @@ def _take_over(run: Run, graph: Graph, head: RunLog, continued: Continued, value
     Raises:
         MagnusError: It cannot be taken; the new run is closed, because what it lacks would be missed later.
     """
-    context = run.context._replace(executor=InProcessExecutor())
+    context = run.context._replace(executor=OneByOneExecutor())
     try:
         continued.bring_files(context.services.catalog, head.run_id)
         SkipAhead(context, run.step_runner, dict(values), rerun=continued.rerun).skip_ahead(graph)

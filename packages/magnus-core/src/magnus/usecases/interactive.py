@@ -14,9 +14,10 @@ from magnus.domain.run_log import RunLog, Status, StepAttempt, StepLog
 from magnus.engine.code_identity import CodeIdentities
 from magnus.engine.current import running_step
 from magnus.engine.masking import Masker, mask_config
+from magnus.engine.reentry import refuse_reentry
 from magnus.engine.scope import Scope
 from magnus.engine.session import Session
-from magnus.engine.step import conclude
+from magnus.engine.attempt import conclude
 from magnus.errors import ConfigurationError
 from magnus.ports.task_type import TaskResult
 from magnus.usecases.closing import close_run
@@ -67,6 +68,7 @@ class InteractiveRun:
             ConfigurationError: The configuration or the run id cannot be used.
             ServiceError: A service failed.
         """
+        refuse_reentry("start_interactive_session()")
         if request.run_id is not None and (problem := run_id_problem(request.run_id)):
             raise ConfigurationError(problem)
         identities = CodeIdentities()
@@ -90,7 +92,6 @@ class InteractiveRun:
                 masker=Masker(credentials),
                 code_identities=identities.get(),
                 services=services,
-                captures_output=False,
             )
             stack.callback(run.close)
             self._context = run.context

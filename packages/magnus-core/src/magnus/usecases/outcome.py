@@ -28,6 +28,7 @@ class Request(NamedTuple):
         output: Where an orchestration executor writes; `-` for stdout, None for its own default.
         parameters: Given in Python; they win over the file and lose to the environment.
         wants_run_log: Whether the outcome is to hold the whole run log.
+        debugs: Whether tasks run in this process, and a debugger begins where one fails.
     """
 
     pipeline_file: str | None = None
@@ -42,6 +43,7 @@ class Request(NamedTuple):
     output: str | None = None
     parameters: Mapping[str, Any] = NOTHING
     wants_run_log: bool = False
+    debugs: bool = False
 
 
 class Outcome(NamedTuple):

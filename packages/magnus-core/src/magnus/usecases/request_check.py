@@ -45,8 +45,22 @@ def check_request(request: Request, graph: Graph, values: Values, setup: Setup) 
     first = graph.nodes[request.single_step or graph.start_at]
     if request.use_cached is None and setup.executor_capabilities().runs_tasks:
         problems += [_problem(first, text) for text in _missing_arguments(first, values, setup)]
+    if setup.executor_capabilities().runs_tasks:
+        problems += _problems_in_source(graph, setup)
     if problems:
         raise ParametersError(problems)
+
+
+def _problems_in_source(graph: Graph, setup: Setup) -> Iterator[Problem]:
+    """Yield what is wrong with the code that tasks name; each command is looked at once."""
+    types = Toolbox(setup)
+    seen: set[tuple[str, str]] = set()
+    for _, node in graph.walk():
+        if node.task is None or (key := (node.task.command_type, node.task.command)) in seen:
+            continue
+        seen.add(key)
+        if text := types.task_type(node.task.command_type).find_problem_in_source(node.task.command):
+            yield _problem(node, f"step '{node.name}': {text}")
 
 
 def _map_problem(node: Node, values: Values) -> str | None:

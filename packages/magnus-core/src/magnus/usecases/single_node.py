@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from magnus.domain.jobs import Job, JobEnd
-from magnus.domain.names import ROOT_BRANCH, parent
+from magnus.domain.jobs import Job
+from magnus.domain.names import ROOT_BRANCH
 from magnus.domain.run_log import BranchLog, Status, StepLog
-from magnus.engine.attempts import Begun, pause_seconds, record_lost, record_stopped
+from magnus.engine.attempts import pause_seconds, record_stopped
 from magnus.engine.interrupt import StopRun
-from magnus.engine.scope import Scope
-from magnus.engine.worker_process import run_in_worker
-from magnus.errors import ConfigurationError, JobSubmissionError
+from magnus.errors import ConfigurationError
 from magnus.ports.executor import InteractiveExecutor
 from magnus.ports.node_type import Role
 from magnus.usecases.closing import check_run_is_open, close_run, last_values, stop_run, stopped
@@ -151,10 +149,7 @@ def _attempt(inside: InsideRun, address: Address, step: StepLog) -> Status:
             _add_code_identities(context, job, step)
         context.recorder.add_step_log(step)
         context.reporter.step_started(step, job.attempt_number)
-        if job.timeout_seconds is None:
-            inside.run.step_runner(job)
-        else:
-            _attempt_with_limit(inside, job, step)
+        inside.run.step_runner(job)
     except StopRun as stop:
         raise stopped(inside, f"the step '{address.name}'", stop) from stop
     recorded = context.recorder.get_step_log(address.name) or step
@@ -187,29 +182,6 @@ def _add_code_identities(context: RunContext, job: Job, step: StepLog) -> None:
         known = {identity.code_identifier for identity in step.code_identities}
         found = context.executor.add_code_identities(job)
         step.code_identities += [identity for identity in found if identity.code_identifier not in known]
-
-
-def _attempt_with_limit(inside: InsideRun, job: Job, step: StepLog) -> None:
-    """Run the attempt where it can be ended with everything that it has started.
-
-    Raises:
-        StopRun: The attempt was stopped.
-    """
-    context, runner = inside.run.context, inside.run.step_runner
-    parameters = Scope(context.recorder.get_parameters(parent(job.step_name))).in_record()
-    begun = Begun(
-        job.node, job.attempt_number, context.clock.timestamp(), context.clock.monotonic(), parameters
-    )
-    try:
-        with context.interrupts.deliver():
-            end = run_in_worker(runner, job)
-    except JobSubmissionError as error:
-        end = JobEnd(job, Status.FAIL, str(error), failure="submission")
-    except StopRun as stop:
-        record_stopped(context, step, begun, stop)
-        raise
-    if not runner.is_recorded(job):
-        record_lost(context, runner, step, begun, end)
 
 
 def _close(inside: InsideRun, address: Address) -> Status:

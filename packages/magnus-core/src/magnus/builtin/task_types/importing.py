@@ -10,6 +10,7 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from magnus.engine.reentry import importing
 from magnus.ports.task_type import TaskFailedError
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ def find_function(command: str, directory: str) -> Callable[..., Any]:
         if unchanged and _follow(module, names) == function:
             return function  # type: ignore[no-any-return]
     _forget_other_directories(directory)
-    module, names = _import_longest(command, directory)
+    with importing(command.rpartition(".")[0]):
+        module, names = _import_longest(command, directory)
     function = _look_up(command, module, names)
     _found[command] = (directory, module, names, function)
     return function
@@ -105,6 +107,24 @@ def main_module_name() -> str:
         if all(part.isidentifier() for part in parts):
             return ".".join(parts)
     return path.name
+
+
+def running_script() -> str:
+    """Return the name under which another process can import the running script; empty where there is no script."""
+    main = sys.modules.get("__main__")
+    if main is None or getattr(main, "__file__", None) is None:
+        return ""
+    return main_module_name()
+
+
+def import_running_script(name: str, directory: str) -> None:
+    """Import the running script of another process by *name*, so that its functions can be called here.
+
+    Raises:
+        Exception: Whatever the script raises; `ReentryError` where it would run the pipeline again.
+    """
+    with working_directory_on_path(), importing(name):
+        _import(name, directory)
 
 
 def _import_longest(command: str, directory: str) -> tuple[ModuleType, tuple[str, ...]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import keyword
+import pickle
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from magnus.ports.task_type import TaskContext
 
 _NOTHING = TaskResult()
+_GENERATOR = (
+    "it is a generator, so a call only makes an iterator and runs nothing of its body; iterate over it in another function, "
+    "or remove `yield`"
+)
 
 
 class PythonTask(TaskType):
@@ -49,6 +54,12 @@ class PythonTask(TaskType):
 
         return required_arguments(command.strip())
 
+    def find_problem_in_source(self, command: str) -> str | None:
+        """Return what is wrong with the function, read from its source."""
+        from magnus.builtin.task_types.signature_in_source import is_generator
+
+        return f"cannot run '{command.strip()}': {_GENERATOR}" if is_generator(command.strip()) else None
+
     def run(self, command: str, options: Any, context: TaskContext) -> TaskResult:
         """Call the function.
 
@@ -59,7 +70,11 @@ class PythonTask(TaskType):
         """
         command = command.strip()
         with working_directory_on_path() as directory:
-            function = find_function(command, directory)
+            pickled = getattr(context, "function", b"")
+            function = pickle.loads(pickled) if pickled else find_function(command, directory)  # noqa: S301 - by the engine
+            if problem := _cannot_be_awaited(function):
+                message = f"cannot run '{command}': {problem}"
+                raise TaskFailedError(message)
             known = self._plans.get(command)
             if known is None or known[0] is not function:
                 known = self._plans[command] = (function, plan_call(function, command))
@@ -68,6 +83,13 @@ class PythonTask(TaskType):
             if inspect.isawaitable(returned):
                 returned = _run_to_end(returned)
         return _NOTHING if returned is None else to_result(returned, command)
+
+
+def _cannot_be_awaited(function: Callable[..., Any]) -> str:
+    """Return what is wrong with a function whose body a call would not run; empty for any other."""
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        return _GENERATOR
+    return ""
 
 
 def function_command(function: Callable[..., Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
+from functools import lru_cache
 from importlib.machinery import PathFinder, SourceFileLoader
 from pathlib import Path
 
@@ -15,21 +16,45 @@ def required_arguments(command: str) -> list[str]:
         None of them where that cannot be told: the module or the function is not found as plain source, is decorated,
         or is not a function at the top of its module.
     """
-    module, _, name = command.rpartition(".")
-    source = _source_of(module)
-    if source is None:
-        return []
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError):  # the step itself will tell
-        return []
-    found: ast.FunctionDef | ast.AsyncFunctionDef | None = None
-    for statement in tree.body:
-        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef) and statement.name == name:
-            found = statement
+    found = _function(command)
     if found is None or found.decorator_list:
         return []
     return required_by(found.args)
+
+
+def is_generator(command: str) -> bool:
+    """Return True if the function `module.function` holds a `yield` of its own; False where that cannot be told."""
+    found = _function(command)
+    if found is None or found.decorator_list:
+        return False
+    pending: list[ast.AST] = list(found.body)
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.Yield | ast.YieldFrom):
+            return True
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
+            pending += ast.iter_child_nodes(node)
+    return False
+
+
+def _function(command: str) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+    """Return the function at the top of its module; None where it is not found as plain source."""
+    module, _, name = command.rpartition(".")
+    source = _source_of(module)
+    tree = None if source is None else _tree(source)
+    found: ast.FunctionDef | ast.AsyncFunctionDef | None = None
+    for statement in tree.body if tree is not None else ():
+        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef) and statement.name == name:
+            found = statement
+    return found
+
+
+@lru_cache(maxsize=16)
+def _tree(source: bytes) -> ast.Module | None:
+    try:
+        return ast.parse(source)
+    except (SyntaxError, ValueError):  # the step itself tells
+        return None
 
 
 def required_by(arguments: ast.arguments) -> list[str]:

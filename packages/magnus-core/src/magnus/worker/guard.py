@@ -1,0 +1,156 @@
+"""The guard: the parent of one worker, which ends everything that the worker has started.
+
+On Linux it is the sub-reaper of its descendants: a process that leaves the group and the session of the worker, and loses
+its parent, becomes a child of the guard. Elsewhere the process group of the worker is all that can be reached.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, NoReturn
+
+from magnus.engine.workers.messages import encode_json
+from magnus.worker import processes, worker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+TERMINATE = b"T"
+KILL = b"K"
+SWEEP = b"S"
+
+_POLL_MILLISECONDS = 1000
+_GRACE_SECONDS = 0.3
+_KILL_SECONDS = 8.0
+_PAUSE_SECONDS = 0.01
+_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER
+
+
+def run(channel: int, lifeline: int, stdout: int, stderr: int) -> NoReturn:
+    """Fork the worker and stay as its guard; never returns, in either process."""
+    parent = os.getppid()
+    pid = os.fork()
+    if pid == 0:
+        os.close(lifeline)
+        worker.run(channel, stdout, stderr)
+    for descriptor in (channel, stdout, stderr):
+        os.close(descriptor)
+    try:
+        _guard(pid, socket.socket(fileno=lifeline), parent)
+    finally:
+        os._exit(0)
+
+
+def _guard(pid: int, lifeline: socket.socket, parent: int) -> None:
+    _become_subreaper()
+    wake_reader, wake_writer = os.pipe()
+    for descriptor in (wake_reader, wake_writer):
+        os.set_blocking(descriptor, False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(wake_writer, warn_on_full_buffer=False)
+    poll = select.poll()
+    poll.register(lifeline, select.POLLIN)
+    poll.register(wake_reader, select.POLLIN)
+    while True:
+        status = _reap(pid)
+        if status is not None:
+            left = _end(lambda: _descendants(pid), _GRACE_SECONDS)
+            _tell(lifeline, {"exit_code": os.waitstatus_to_exitcode(status), "left": left})
+            return
+        events = poll.poll(_POLL_MILLISECONDS)
+        with suppress(BlockingIOError):
+            os.read(wake_reader, 4096)
+        if os.getppid() != parent:
+            _end(lambda: _everything(pid), 0.0)
+            return
+        for descriptor, _ in events:
+            if descriptor != wake_reader and not _obey(lifeline, pid):
+                _end(lambda: _everything(pid), 0.0)
+                return
+
+
+def _obey(lifeline: socket.socket, pid: int) -> bool:
+    """Do as the engine asks; return False once it is gone."""
+    try:
+        commands = lifeline.recv(64)
+    except OSError:
+        return False
+    for command in (commands[index : index + 1] for index in range(len(commands))):
+        if command == TERMINATE:
+            _send(signal.SIGTERM, _everything(pid))
+        elif command == KILL:
+            _end(lambda: _everything(pid), 0.0)
+        elif command == SWEEP:
+            _tell(lifeline, {"swept": _end(lambda: _descendants(pid), _GRACE_SECONDS)})
+    return bool(commands)
+
+
+def _tell(lifeline: socket.socket, message: object) -> None:
+    data = encode_json(message).encode()
+    with suppress(OSError):
+        lifeline.sendall(len(data).to_bytes(8) + data)
+
+
+def _reap(pid: int) -> int | None:
+    """Forget the children that have ended; return the status of the worker if it is among them."""
+    found = None
+    while True:
+        try:
+            ended, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return found
+        if not ended:
+            return found
+        if ended == pid:
+            found = status
+
+
+def _descendants(pid: int) -> list[int]:
+    """Return the processes that the worker *pid* has started and that run."""
+    if processes.SEES_DESCENDANTS:
+        found = processes.descendants(os.getpid())
+    else:
+        found = processes.group_members(pid)
+    return [each for each in found if each != pid and not processes.is_guardian(each)]
+
+
+def _everything(pid: int) -> list[int]:
+    """Return the same with the worker itself."""
+    return [*([pid] if processes.is_running(pid) else []), *_descendants(pid)]
+
+
+def _end(find: Callable[[], list[int]], grace_seconds: float) -> list[str]:
+    """End the processes that *find* returns, also those that they start meanwhile; return the names of the first ones."""
+    pids = find()
+    names = [processes.describe(pid) for pid in pids]
+    if pids and grace_seconds:
+        _send(signal.SIGTERM, pids)
+        until = time.monotonic() + grace_seconds
+        while time.monotonic() < until and any(processes.is_running(pid) for pid in pids):
+            time.sleep(_PAUSE_SECONDS)
+    until = time.monotonic() + _KILL_SECONDS
+    while (pids := find()) and time.monotonic() < until:
+        _send(signal.SIGKILL, pids)
+        time.sleep(_PAUSE_SECONDS)
+    return names
+
+
+def _send(number: signal.Signals, pids: Iterable[int]) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, number)
+
+
+def _become_subreaper() -> None:
+    if sys.platform != "linux":
+        return
+    import ctypes
+
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)

@@ -1,0 +1,104 @@
+"""The processes below one of our own, read from `/proc`, or from `ps` where there is none."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+
+GUARDIAN = "MAGNUS_GUARDIAN"
+"""A process with this variable ends what others leave outside of this machine's processes, and then itself: it is not killed."""
+
+SEES_DESCENDANTS = os.path.exists("/proc/self/stat")  # noqa: PTH110 - loads nothing
+"""True where processes that left the group of a worker can be found, too."""
+
+_HAS_CHILDREN_FILES = os.path.exists(f"/proc/self/task/{os.getpid()}/children")  # noqa: PTH110
+"""Some kernels are built without them."""
+
+_LONGEST_NAME = 80
+
+
+def descendants(pid: int) -> list[int]:
+    """Return the processes below *pid* that run, nearest first."""
+    found: list[int] = []
+    waiting = [pid]
+    while waiting:
+        below = children(waiting.pop())
+        found += [each for each in below if is_running(each)]
+        waiting += below
+    return found
+
+
+def children(pid: int) -> list[int]:
+    """Return the children of all threads of *pid*, also those that have ended and were not waited for."""
+    found: list[int] = []
+    try:
+        for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208
+            with open(f"/proc/{pid}/task/{thread}/children", "rb", buffering=0) as file:
+                found += [int(word) for word in file.read().split()]
+    except OSError:
+        return [] if _HAS_CHILDREN_FILES else _children_by_parent(pid)
+    return found
+
+
+def _children_by_parent(pid: int) -> list[int]:
+    found = []
+    for name in os.listdir("/proc"):  # noqa: PTH208
+        if name.isdigit():
+            with suppress(OSError):
+                if int(_stat(int(name))[1]) == pid:
+                    found.append(int(name))
+    return found
+
+
+def is_running(pid: int) -> bool:
+    """Return False for a process that has ended, waited for or not."""
+    if not SEES_DESCENDANTS:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            return True
+        return True
+    try:
+        return _stat(pid)[0] not in {b"Z", b"X"}
+    except OSError:
+        return False
+
+
+def group_members(leader: int) -> list[int]:
+    """Return the processes of the group that *leader* leads, by `ps`."""
+    import subprocess
+
+    listing = subprocess.run(
+        ["ps", "-A", "-o", "pid=,pgid=,stat="], capture_output=True, text=True, check=False
+    ).stdout
+    rows = [line.split() for line in listing.splitlines()]
+    return [int(row[0]) for row in rows if int(row[1]) == leader and not row[2].startswith("Z")]
+
+
+def is_guardian(pid: int) -> bool:
+    """Return True for a process that cleans up after others."""
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            return f"\0{GUARDIAN}=".encode() in b"\0" + file.read()
+    except OSError:
+        return False
+
+
+def describe(pid: int) -> str:
+    """Return the id of a process and its command line, shortened."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            words = file.read().replace(b"\0", b" ").decode(errors="replace").strip()
+    except OSError:
+        words = ""
+    if len(words) > _LONGEST_NAME:
+        words = f"{words[:_LONGEST_NAME]}..."
+    return f"{pid} ({words})" if words else str(pid)
+
+
+def _stat(pid: int) -> list[bytes]:
+    with open(f"/proc/{pid}/stat", "rb") as file:
+        # The name of the program, which may hold anything, ends at the last parenthesis.
+        return file.read().rpartition(b")")[2].split()
