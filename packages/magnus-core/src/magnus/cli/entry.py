@@ -29,6 +29,10 @@ def run() -> NoReturn:
         os._exit(code)
 
     atexit.register(end_at_once)
+    if sys.argv[1:2] == ["execute"] and "--help" not in sys.argv:
+        from magnus.engine.workers.keeper import start_early
+
+        start_early()
     from magnus.cli.app import main
 
     code = main()

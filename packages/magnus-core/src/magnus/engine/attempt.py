@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -116,7 +117,7 @@ class Attempt:
             parameters={name: value.text for name, value in self.scope.values.items()},
             map_variable=self.job.map_variable,
             resources=self.job.node.resources,
-            compute_data_folder=str(session.compute_data_folder.absolute()),
+            compute_data_folder=os.path.join(session.folder, session.compute_data_folder),  # noqa: PTH118
             folder=session.folder,
             scratch=scratch,
             function=_by_value(task.command) if task.command_type == "python" else b"",

@@ -66,7 +66,7 @@ class ChildOutputs:
 class SecretNames:
     """The names of the secrets that child processes ask for, read as they are left in the file of outputs."""
 
-    def __init__(self, outputs_file: Path) -> None:
+    def __init__(self, outputs_file: str | Path) -> None:
         """Read *outputs_file* from its beginning; it need not be there yet."""
         self._path = os.fspath(outputs_file)
         self._searched = 0

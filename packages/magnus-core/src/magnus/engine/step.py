@@ -79,7 +79,6 @@ class StepRunner:
             self._pool = WorkerPool(
                 self._context,
                 self._worker_setup,
-                lambda: self.scratch,
                 self._keeper,
                 limits_time=self._limits_time,
             )
@@ -106,8 +105,8 @@ class StepRunner:
 
     @property
     def scratch(self) -> Path:
-        """The folder that is removed when the run ends; made when it is first needed, and anew where a task removed it."""
-        if self._scratch is None or not self._scratch.exists():
+        """The folder that is removed when the run ends; made when it is first needed."""
+        if self._scratch is None:
             self._scratch = Path(tempfile.mkdtemp(prefix="magnus-"))
         return self._scratch
 
@@ -229,7 +228,8 @@ class StepRunner:
 
     def log_path(self, job: Job) -> Path:
         """Return where what the job prints is gathered."""
-        return self.scratch / f"{sha256(job.step_name.encode(errors='replace')).hexdigest()[:32]}.{job.attempt_number}.log"
+        name = sha256(job.step_name.encode(errors="replace")).hexdigest()[:32]
+        return Path(f"{self._scratch or self.scratch}/{name}.{job.attempt_number}.log")
 
     def keep_log(self, job: Job, step: StepLog) -> None:
         """Put what a job printed in the catalog, after it could not do so itself."""

@@ -76,13 +76,20 @@ class _LogFile:
         try:
             if self._file is None:
                 # Unbuffered: it is all there when the process is killed.
-                self._file = self._path.open("wb", buffering=0)
+                self._file = self._open()
             view = memoryview(data)
             while view:
                 view = view[self._file.write(view) or 0 :]
         except OSError as error:  # the disk is full, the folder is gone, or no descriptor is left
             self._is_lost = True
             self._give_up(error)
+
+    def _open(self) -> BinaryIO:
+        try:
+            return self._path.open("wb", buffering=0)
+        except FileNotFoundError:  # a step has cleaned up the temporary folder
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return self._path.open("wb", buffering=0)
 
     def close(self) -> Path | None:
         if self._file is None:

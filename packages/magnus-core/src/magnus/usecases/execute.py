@@ -9,7 +9,7 @@ from magnus.bootstrap import Setup
 from magnus.domain.verdict import Judgement
 from magnus.engine.code_identity import CodeIdentities
 from magnus.engine.reentry import refuse_reentry
-from magnus.engine.workers.keeper import Keeper
+from magnus.engine.workers.keeper import new_keeper
 from magnus.errors import ConfigurationError, JobSubmissionError
 from magnus.plugins.discovery import find_plugins
 from magnus.plugins.manager import AdapterManager
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from magnus.domain.graph import Graph
     from magnus.engine.reporting import Reporter
     from magnus.engine.terminal import Terminal
+    from magnus.engine.workers.keeper import Keeper
     from magnus.ports.executor import Executor
     from magnus.usecases.outcome import Outcome, Request
 
@@ -59,7 +60,7 @@ def execute_pipeline(
     identities = CodeIdentities()
     setup = Setup(config, adapters)
     executor = setup.build_executor()
-    keeper = Keeper()
+    keeper = new_keeper()
     if isinstance(executor, InteractiveExecutor) and executor.uses_workers:
         with suppress(JobSubmissionError):  # said when a step needs it
             keeper.start()  # it gets ready while everything is checked

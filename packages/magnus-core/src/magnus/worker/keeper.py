@@ -18,6 +18,7 @@ def main(descriptor: int) -> None:
     """Fork a worker for each message on the socket *descriptor*, until the engine closes it or is gone."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # the engine decides when its workers end
+    _preload()
     engine = os.getppid()
     connection = socket.socket(fileno=descriptor)
     poll = select.poll()
@@ -35,6 +36,15 @@ def main(descriptor: int) -> None:
         for each in descriptors:
             os.close(each)
     os._exit(0)
+
+
+def _preload() -> None:
+    """Import what every worker needs, before there is one."""
+    import ctypes  # noqa: F401
+    import inspect  # noqa: F401
+
+    import magnus.builtin.task_types.python
+    import magnus.builtin.task_types.shell  # noqa: F401
 
 
 def _reap() -> None:

@@ -25,11 +25,16 @@ from typing import Any
 
 
 _SIGNALS = tuple(
-    number for number in signal.valid_signals() if number not in {signal.SIGKILL, signal.SIGSTOP}
+    number
+    for number in signal.Signals
+    if number not in {signal.SIGKILL, signal.SIGSTOP} and number.name not in {"SIGRTMIN", "SIGRTMAX"}
 )
 _TIMERS = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
 _LIMITS = tuple(getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_"))
 _LIBRARIES = ("site-packages", "dist-packages")
+_NOT_LOOKED_AT = ("_", "encodings", "importlib", "magnus.", "re.", "json.", "email.", "urllib.", "collections.", "typing.")
+"""Modules that a task reaches through others only."""
+_RARE = frozenset({"ast", "dis", "tokenize", "token", "opcode", "ntpath", "ipaddress", "site", "posix", "codecs", "enum", "weakref"})
 _SHARED = frozenset({"builtins", "__main__"})
 _IS_PRIVATE = "_"
 
@@ -292,7 +297,10 @@ class _Patches:
 
     def __init__(self, project: str) -> None:
         self._project = f"{project.rstrip('/')}/"
-        self._known: dict[str, tuple[ModuleType, dict[str, Any], tuple[str, ...], tuple[Any, ...]]] = {}
+        self._known: dict[str, ModuleType] = {}
+        self._dictionaries: list[dict[str, Any]] = []
+        self._names: list[str] = []
+        self._values: list[Any] = []
         self._own: dict[str, tuple[ModuleType, dict[str, Any]]] = {}
         self._count = 0
         self.has_new_modules = False
@@ -301,11 +309,11 @@ class _Patches:
     def find(self) -> str:
         """Return the name of a module that was changed; empty if none was."""
         modules = sys.modules
-        for name, (module, dictionary, names, values) in self._known.items():
-            if modules.get(name) is not module:
-                return name
-            if not all(map(is_, map(dictionary.get, names), values)):
-                return name
+        if not all(map(is_, map(modules.get, self._known), self._known.values())):
+            return "sys.modules"
+        # One pass in C over everything that is looked at: it is done after every step.
+        if not all(map(is_, map(dict.get, self._dictionaries, self._names), self._values)):
+            return self._changed()
         for name, (module, state) in self._own.items():
             if modules.get(name) is not module or _differs(vars(module), state):
                 return name
@@ -314,11 +322,16 @@ class _Patches:
             self._take_new()
         return ""
 
+    def _changed(self) -> str:
+        looked_at = zip(self._dictionaries, self._names, self._values, strict=True)
+        found = next((each, name) for each, name, value in looked_at if each.get(name) is not value)
+        return f"{found[0].get('__name__')}.{found[1]}"
+
     def _take_new(self) -> None:
         for name, module in list(sys.modules.items()):
             if name in self._known or name in self._own or name in _SHARED:
                 continue
-            if not isinstance(module, ModuleType):
+            if not isinstance(module, ModuleType) or name in _RARE or name.startswith(_NOT_LOOKED_AT):
                 continue
             dictionary = vars(module)
             if self._is_own(module):
@@ -327,7 +340,10 @@ class _Patches:
             looked_at = {
                 key: value for key, value in list(dictionary.items()) if key[:1] != _IS_PRIVATE and _is_fixed(value)
             }
-            self._known[name] = (module, dictionary, tuple(looked_at), tuple(looked_at.values()))
+            self._known[name] = module
+            self._dictionaries += [dictionary] * len(looked_at)
+            self._names += looked_at
+            self._values += looked_at.values()
         self._count = len(sys.modules)
 
     def _is_own(self, module: ModuleType) -> bool:

@@ -21,7 +21,6 @@ from magnus.errors import ConfigurationError, JobSubmissionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from magnus.engine.attempt import Attempt
     from magnus.engine.context import RunContext
@@ -41,7 +40,6 @@ class WorkerPool:
         self,
         context: RunContext,
         setup: Callable[[], WorkerSetup],
-        scratch: Callable[[], Path],
         keeper: Keeper | None = None,
         *,
         limits_time: bool = True,
@@ -51,13 +49,11 @@ class WorkerPool:
         Args:
             context: The run.
             setup: Gives the facts that a new worker needs first.
-            scratch: Gives the folder in which the output of steps is gathered.
             keeper: A keeper that was started before; None for a new one.
             limits_time: True if the `timeout` of a step is kept here, and not by whoever started this process.
         """
         self._context = context
         self._setup = setup
-        self._scratch = scratch
         self._keeper = keeper or Keeper()
         self._limits_time = limits_time
         self._workers: list[Worker] = []
@@ -80,7 +76,7 @@ class WorkerPool:
 
     def begin(self, attempt: Attempt) -> None:
         """Begin *attempt*; `wait` returns it once it is recorded."""
-        running = Running(self._context, attempt, self._scratch())
+        running = Running(self._context, attempt)
         self._running[attempt.job.step_name] = running
         self._background.allow(len(self._running))
         try:

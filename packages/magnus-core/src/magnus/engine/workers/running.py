@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from magnus.engine.child import OUTPUTS, SecretNames
@@ -29,16 +29,16 @@ class Running:
         has_ended: True once it is recorded.
     """
 
-    def __init__(self, context: RunContext, attempt: Attempt, scratch: Path) -> None:
-        """Prepare to run *attempt*, whose files go below *scratch*."""
+    def __init__(self, context: RunContext, attempt: Attempt) -> None:
+        """Prepare to run *attempt*."""
         self.attempt = attempt
         self.deadline: float | None = None
         self.timed_out = False
         self.stop: StopRun | None = None
         self.end: JobEnd | None = None
         self.has_ended = False
-        self._folder = scratch / f"{attempt.log_path.name}.d"
-        self._secrets = SecretNames(Path(self._folder, OUTPUTS))
+        self._folder = f"{attempt.log_path}.d"
+        self._secrets = SecretNames(f"{self._folder}/{OUTPUTS}")
         self.output = StepOutput(
             attempt.step.internal_name if context.names_steps else None,
             attempt.log_path,
@@ -49,7 +49,7 @@ class Running:
 
     def message(self) -> TaskMessage:
         """Return the message for the worker; the folder that it names is made when it is needed."""
-        return self.attempt.message(str(self._folder))
+        return self.attempt.message(self._folder)
 
     def take_output(self, data: bytes, stream: int) -> None:
         """Show and keep what the task has printed; secrets that its children have fetched are hidden first."""
@@ -62,7 +62,7 @@ class Running:
 
     def close(self) -> None:
         """Remove the files of the attempt."""
-        if self._folder.exists():
+        if os.path.exists(self._folder):  # noqa: PTH110 - a text, once a step
             shutil.rmtree(self._folder, ignore_errors=True)
 
 
