@@ -9,6 +9,7 @@ from magnus.domain.capabilities import ExecutorCapabilities, Placement
 from magnus.domain.jobs import JobEnd
 from magnus.domain.run_log import Status
 from magnus.engine.clock import Clock
+from magnus.engine.step import StepRunner
 from magnus.errors import JobSubmissionError
 from magnus.ports.executor import InteractiveExecutor
 
@@ -16,9 +17,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from magnus.domain.jobs import Job, JobIdentity
-    from magnus.ports.executor import ComputeNeeds, StepRunner
+    from magnus.ports.executor import ComputeNeeds
+    from magnus.ports.executor import StepRunner as LentRunner
 
 _BEGAN = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+class InProcessStepRunner(StepRunner):
+    """Runs jobs in this process, for tests whose task types and functions only exist here."""
+
+    def __call__(self, job: Job) -> Status:
+        """Run *job* here."""
+        return self.run_in_process(job)
 
 
 class FakeClock(Clock):
@@ -76,7 +86,7 @@ class FakeExecutor(InteractiveExecutor):
         super().__init__()
         self._room = max_concurrent_jobs
         self._together = most_jobs_together
-        self._run_here: StepRunner | None = None
+        self._run_here: LentRunner | None = None
         self.choose = choose
         self.refused: set[str] = set()
         self._lost: dict[tuple[str, int], dict[str, Any]] = {}
@@ -102,7 +112,7 @@ class FakeExecutor(InteractiveExecutor):
         """As it was told."""
         return self._together
 
-    def trigger_job(self, job: Job, run_here: StepRunner) -> Status:
+    def trigger_job(self, job: Job, run_here: LentRunner) -> Status:
         """Take the job, once."""
         name = (job.step_name, job.attempt_number)
         if job.step_name in self.refused:
@@ -114,7 +124,7 @@ class FakeExecutor(InteractiveExecutor):
             self.most_at_once = max(self.most_at_once, len(self.running))
         return Status.TRIGGERED
 
-    def trigger_jobs(self, jobs: Sequence[Job], run_here: StepRunner) -> list[Status]:
+    def trigger_jobs(self, jobs: Sequence[Job], run_here: LentRunner) -> list[Status]:
         """Take the jobs; if any is refused, none is taken."""
         self.triggered_together.append([job.step_name for job in jobs])
         for job in jobs:
@@ -211,13 +221,13 @@ class LeavingExecutor(FakeExecutor):
         """Leave them."""
         return True
 
-    def adopt(self, run_id: str, needs: Sequence[ComputeNeeds], run_here: StepRunner) -> list[str]:
+    def adopt(self, run_id: str, needs: Sequence[ComputeNeeds], run_here: LentRunner) -> list[str]:
         """Find the jobs of the run."""
         found = self.compute.knows(run_id)
         self.adopted = {job.identity for job in found}
         return [f"found the job of {job.step_name}, attempt {job.attempt_number}" for job in found]
 
-    def trigger_job(self, job: Job, run_here: StepRunner) -> Status:
+    def trigger_job(self, job: Job, run_here: LentRunner) -> Status:
         """Start the job, unless it was found or asked for before."""
         if job.identity not in self._asked_for:
             if job.identity not in self.adopted:
