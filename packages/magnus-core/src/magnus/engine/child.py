@@ -158,7 +158,10 @@ class ChildBridge:
         Raises:
             TaskFailedError: A line cannot be read; the message gives its number.
         """
-        data = self._outputs_file.read_bytes()
+        try:
+            data = self._outputs_file.read_bytes()
+        except FileNotFoundError:  # the task has cleaned up the temporary folder
+            return ChildOutputs()
         first_line = data.count(b"\n", 0, self._taken) + 1
         outputs = parse_outputs(data[self._taken :], first_line)
         self._taken = len(data)

@@ -12,7 +12,7 @@ from magnus.domain.names import parent, short_name
 from magnus.domain.run_log import Status, StepLog
 from magnus.engine.attempt import Attempt, keep_log, run_here
 from magnus.engine.scope import Scope
-from magnus.errors import ConfigurationError
+from magnus.engine.interrupt import StopRun
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from magnus.domain.parameters import Values
     from magnus.engine.context import RunContext
     from magnus.engine.forwarded_step import ForwardedStep
-    from magnus.engine.interrupt import StopRun
     from magnus.engine.workers.keeper import Keeper
     from magnus.engine.workers.messages import WorkerSetup
     from magnus.engine.workers.pool import WorkerPool
@@ -151,8 +150,12 @@ class StepRunner:
         attempt = self._attempt(job)
         if isinstance(attempt, Status):
             return attempt
-        with self._context.interrupts.quiet():
-            self._workers.run(attempt)
+        try:
+            with self._context.interrupts.quiet():
+                self._workers.run(attempt)
+        except StopRun:
+            self._context.reporter.step_ended(attempt.step)
+            raise
         return self._ended(attempt)
 
     def start(self, job: Job) -> Status:
@@ -173,10 +176,8 @@ class StepRunner:
 
     def stop(self, stop: StopRun | None = None) -> None:
         """See the port."""
-        from magnus.engine.interrupt import StopRun as Stop
-
         if self._pool is not None:
-            reason = stop or self._context.interrupts.pending or Stop("stopped", interrupted=True)
+            reason = stop or self._context.interrupts.pending or StopRun("stopped", interrupted=True)
             with self._context.interrupts.quiet():
                 self._pool.stop(reason)
 
@@ -199,10 +200,7 @@ class StepRunner:
         """
         self._workers.warm_up()
         if self._worker_setup().main_module:
-            try:
-                self._workers.import_main()
-            except ConfigurationError as error:
-                raise ConfigurationError(self._context.masker.mask(str(error))) from error
+            self._workers.import_main()
 
     def _attempt(self, job: Job) -> Attempt | Status:
         """Return the attempt *job*; its status if it has ended before."""

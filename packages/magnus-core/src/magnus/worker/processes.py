@@ -90,7 +90,8 @@ def describe(pid: int) -> str:
     """Return the id of a process and its command line, shortened."""
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as file:
-            words = file.read().replace(b"\0", b" ").decode(errors="replace").strip()
+            words = file.read().replace(b"\0", b" ").decode(errors="replace")
+            words = " ".join(words.split())
     except OSError:
         words = ""
     if len(words) > _LONGEST_NAME:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from magnus.builtin.task_types.importing import import_running_script
 from magnus.domain.parameters import encode_all
 from magnus.engine.failure import describe_failure
+from magnus.errors import MagnusError
 from magnus.ports.task_type import TaskResult
 from magnus.worker.session import WorkerSession
 
@@ -67,6 +68,8 @@ class TaskRunner:
         """Import the script that the engine's process runs, so that its functions can be called here."""
         try:
             import_running_script(self._setup.main_module, self._setup.folder)
+        except MagnusError as error:  # whoever has asked shows it
+            return {"failed": {"message": str(error), "exit_code": None, "names": [], "is_ours": True}}
         except BaseException as error:  # noqa: BLE001 - as above
             return self.failed(error)
         return {"done": {"parameters": {}, "metrics": [], "message": ""}}

@@ -142,7 +142,7 @@ class WorkerPool:
             self._context.interrupts.check()
             self._turn(None)
         if self._failure_of_import is not None:
-            raise ConfigurationError(self._failure_of_import)
+            raise ConfigurationError(self._context.masker.mask(self._failure_of_import))
 
     def stop(self, stop: StopRun) -> None:
         """End all attempts: politely, after the grace by force; each is recorded as failed for the reason of *stop*."""
@@ -437,7 +437,7 @@ class WorkerPool:
                 elif "exit_code" in report:
                     code = report["exit_code"]
                     worker.exit_code = code if isinstance(code, int) else None
-                    if report.get("left") and worker.running is not None:
+                    if report.get("left") and worker.kill_at is None and worker.running is not None:
                         self._warn_of(worker, report["left"])
         except EOFError:
             self._exited(worker)
