@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from magnus.domain.limits import Limits
-from magnus.domain.shell_command import shell_command_problem
+from magnus.domain.shell_command import shell_arguments, shell_command_problem
 from magnus.ports.task_type import TaskFailedError, TaskResult, TaskType
 from magnus_executor_container import diagnosis
 from magnus_executor_container.config import INSIDE, PROJECT
@@ -34,6 +34,7 @@ class ContainerTaskOptions:
     Attributes:
         image: The image.
         shell: What the command is given to, with `-c`.
+        strict: Whether the first line that fails ends the command, and a pipe fails with any of its parts, as for a shell task.
         environment: Variables besides the parameters; anybody who may look at containers sees them.
         network: The network that the container is on; by default the engine's own.
         pull: When the image is fetched: `never`, `missing` (if it is not there), or `always`.
@@ -41,6 +42,7 @@ class ContainerTaskOptions:
 
     image: str
     shell: str = "/bin/sh"
+    strict: bool = True
     environment: Mapping[str, str] = field(default_factory=dict)
     network: str | None = None
     pull: Literal["never", "missing", "always"] = "missing"
@@ -98,7 +100,7 @@ def _container(
     given = {name: value for name, value in environment.items() if name.startswith(_FOR_THE_TASK)}
     return ContainerSpec(
         image=options.image,
-        command=("-c", command),
+        command=tuple(shell_arguments(options.shell, command, strict=options.strict)),
         entrypoint=(options.shell,),
         labels=run_labels(context.run_id, context.step_name),
         environment={**given, **inside, **options.environment},

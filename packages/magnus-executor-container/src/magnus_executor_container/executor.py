@@ -43,7 +43,7 @@ _JUDGED_AS_LOCAL = (
     "it has `run_in_local: false`, while the configuration says true, so that no service was judged for a container; leave "
     "`run_in_local` out of the configuration, and set it for the steps that stay on this machine"
 )
-_SECONDS_TO_STOP = 5.0
+_SECONDS_TO_STOP = 8.0  # a step has five to end by itself, and records its end then
 _SECONDS_TO_REMOVE = 4.0
 _AT_ONCE = 4
 """Rehearsals at the same time."""

@@ -13,6 +13,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from magnus.domain.machine import GUARDIAN_VARIABLE
 from magnus.errors import ServiceError
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def guarded(container_id: str) -> Iterator[None]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
+        env={**os.environ, GUARDIAN_VARIABLE: "1"},
     ) as guardian:
         try:
             yield

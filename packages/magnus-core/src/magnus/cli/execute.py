@@ -36,6 +36,9 @@ def execute(
         str | None, typer.Option("--output", "-o", help="Where to write what is rendered; - for stdout.")
     ] = None,
     strict: Strict = False,
+    pdb: Annotated[
+        bool, typer.Option("--pdb", help="Run steps in this process, and begin the debugger where one fails.")
+    ] = False,
     as_json: Json = False,
     log_level: Level = LogLevel.INFO,
 ) -> None:
@@ -56,5 +59,6 @@ def execute(
         cached_config=cached_config,
         strict=strict,
         output=output,
+        debugs=pdb,
     )
     run_and_exit(request, as_json=as_json, log_level=log_level)

@@ -1,32 +1,19 @@
-"""Child processes of tasks: started so that whoever stops the task reaches all that they have started."""
+"""Child processes of tasks."""
 
 from __future__ import annotations
 
 import os
 import signal
 import subprocess
-import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 GRACE_SECONDS = 5.0
 """How long a process that was asked to end may take before it is killed."""
-
-_stay_in_group = False
-
-
-def keep_children_in_process_group() -> None:
-    """Have the children of this process stay in its own process group.
-
-    For a worker process, which is stopped by killing its group: a child with a group of its own would live on.
-    """
-    global _stay_in_group  # noqa: PLW0603 - a fact about this process, as the group itself is
-    _stay_in_group = True
-
 
 @contextmanager
 def child_process(
@@ -47,39 +34,31 @@ def child_process(
         env=dict(environment),
         stdin=subprocess.DEVNULL,
         stderr=stderr,
-        process_group=None if _stay_in_group else 0,
     )
     try:
         yield process
     except BaseException:
-        stop(process, has_group=not _stay_in_group)
+        stop(process)
         raise
 
 
-def stop(process: subprocess.Popen[bytes], *, has_group: bool) -> None:
-    """End *process* and its descendants: politely, and after `GRACE_SECONDS` by force.
-
-    Args:
-        process: A child of this process.
-        has_group: Whether it leads a process group, which its descendants are then looked for in.
-    """
-    pids = [process.pid] if has_group else [process.pid, *descendants(process.pid)]
-    send = os.killpg if has_group else os.kill
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End *process*, a child of this one, and its descendants: politely, and after `GRACE_SECONDS` by force."""
+    pids = [process.pid, *descendants(process.pid)]
     try:
-        _send(send, pids, signal.SIGTERM)
+        _send(pids, signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
             process.wait(GRACE_SECONDS)
     finally:
-        # Also when a second interrupt ends the wait: whatever ignored the first signal is still there.
-        _send(send, pids if has_group else pids[1:], signal.SIGKILL)
+        _send(pids[1:], signal.SIGKILL)
         process.kill()
         process.wait()
 
 
-def _send(send: Callable[[int, int], None], pids: Sequence[int], number: signal.Signals) -> None:
+def _send(pids: Sequence[int], number: signal.Signals) -> None:
     for pid in pids:
         with suppress(ProcessLookupError, PermissionError):
-            send(pid, number)
+            os.kill(pid, number)
 
 
 def descendants(pid: int) -> list[int]:
@@ -94,35 +73,6 @@ def descendants(pid: int) -> list[int]:
         found += below
         waiting += below
     return found
-
-
-def group_members_since(moment: float) -> list[int]:
-    """Return the descendants of this process that are in its own process group and began after *moment*.
-
-    They are what a task has started by itself. On systems other than Linux nobody says when they began: none are returned,
-    because they could be the user's, who runs a pipeline from a program that has children of its own.
-
-    Args:
-        moment: Seconds on `CLOCK_BOOTTIME`.
-    """
-    if not hasattr(time, "CLOCK_BOOTTIME"):
-        return []
-    first_tick = int(moment * os.sysconf("SC_CLK_TCK"))
-    found = []
-    for pid in descendants(os.getpid()):
-        with suppress(OSError):
-            fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-            if int(fields[2]) == os.getpgrp() and int(fields[19]) >= first_tick:
-                found.append(pid)
-    return found
-
-
-def kill_group_members(pids: Sequence[int]) -> None:
-    """Kill those of *pids* that are still in the process group of this process."""
-    for pid in pids:
-        with suppress(ProcessLookupError, PermissionError):
-            if os.getpgid(pid) == os.getpgrp():
-                os.kill(pid, signal.SIGKILL)
 
 
 def _processes() -> Iterator[tuple[int, int]]:

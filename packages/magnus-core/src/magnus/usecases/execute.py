@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from magnus.bootstrap import Setup
+from magnus.definition.options import option_values
 from magnus.domain.verdict import Judgement
 from magnus.engine.code_identity import CodeIdentities
 from magnus.engine.reentry import refuse_reentry
@@ -57,6 +59,8 @@ def execute_pipeline(
 ) -> Outcome:
     """Check and run *graph* with *config*; raises like `execute`."""
     refuse_reentry("execute()")
+    if request.debugs:
+        config = _for_debugger(config)
     identities = CodeIdentities()
     setup = Setup(config, adapters)
     executor = setup.build_executor()
@@ -68,6 +72,23 @@ def execute_pipeline(
         stack.callback(keeper.close)
         stack.callback(executor.close)
         return _execute(graph, setup, executor, keeper, identities, request, environ, terminal, reporter)
+
+
+def _for_debugger(config: Config) -> Config:
+    """Return the configuration with which steps run in this process.
+
+    Raises:
+        ConfigurationError: The executor cannot do that.
+    """
+    block = config.executor
+    if not hasattr(block.options, "in_process"):
+        message = (
+            f"--pdb needs steps in this process, and executor '{block.type}' runs them elsewhere; "
+            "use it with the executor 'local'"
+        )
+        raise ConfigurationError(message)
+    options = replace(block.options, in_process=True, enable_parallel=False)
+    return config.with_block(block._replace(options=options, raw=option_values(options)))
 
 
 def _execute(

@@ -172,7 +172,8 @@ class Execution:
         )
         stopped: StopRun | None = None
         elapsed = self._attachment.attached.elapsed_seconds if self._attachment else 0.0
-        run.context.interrupts.install(self._graph.max_time_seconds, elapsed)
+        if not self._request.debugs:  # the debugger has Ctrl-C
+            run.context.interrupts.install(self._graph.max_time_seconds, elapsed)
         try:
             head.status = traversal.execute_graph(self._graph)
         except StopRun as stop:

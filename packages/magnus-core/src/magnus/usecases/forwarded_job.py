@@ -18,11 +18,6 @@ from magnus.definition.pipeline import build_graph
 from magnus.domain.jobs import Job
 from magnus.domain.names import short_name
 from magnus.domain.run_log import Status
-from magnus.engine.child_process import (
-    descendants,
-    keep_children_in_process_group,
-    kill_group_members,
-)
 from magnus.engine.forwarding import Told, decode, own_version
 from magnus.engine.interrupt import StopRun
 from magnus.engine.masking import Masker
@@ -65,7 +60,6 @@ def run_forwarded_job(terminal: Terminal, source: str = "") -> Status:
     adapters = AdapterManager(find_plugins())
     mailbox = _mailbox(source, adapters) if source else None
     forwarded = _unpacked(mailbox.read(), source) if mailbox else _read_stdin()
-    keep_children_in_process_group()
 
     def tell(told: Told) -> None:
         terminal.write_task_output(told.line(forwarded.mark), 1)
@@ -138,8 +132,6 @@ def _time_limit(forwarded: Forwarded, node: Node, tell: Callable[[Told], None]) 
 
     def end() -> None:
         tell(Told(has_begun=True, timed_out=True, is_last=True))
-        # Both at once: the task must not find out, and record, that its child was killed.
-        kill_group_members(descendants(os.getpid()))
         os._exit(TIMED_OUT_EXIT_CODE)
 
     timer = threading.Timer(seconds, end)

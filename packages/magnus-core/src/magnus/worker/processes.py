@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
-GUARDIAN = "MAGNUS_GUARDIAN"
-"""A process with this variable ends what others leave outside of this machine's processes, and then itself: it is not killed."""
+from magnus.domain.machine import GUARDIAN_VARIABLE
 
 SEES_DESCENDANTS = os.path.exists("/proc/self/stat")  # noqa: PTH110 - loads nothing
 """True where processes that left the group of a worker can be found, too."""
@@ -81,7 +80,7 @@ def is_guardian(pid: int) -> bool:
     """Return True for a process that cleans up after others."""
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:
-            return f"\0{GUARDIAN}=".encode() in b"\0" + file.read()
+            return f"\0{GUARDIAN_VARIABLE}=".encode() in b"\0" + file.read()
     except OSError:
         return False
 

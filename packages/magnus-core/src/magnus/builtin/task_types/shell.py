@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from subprocess import PIPE
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
-from magnus.domain.shell_command import shell_command_problem
+from magnus.domain.shell_command import shell_arguments, shell_command_problem
 from magnus.engine.child_process import child_process
 from magnus.ports.task_type import TaskFailedError, TaskResult, TaskType
 
@@ -29,9 +29,12 @@ class ShellOptions:
 
     Attributes:
         executable: The shell, which is called with `-c` and the command.
+        strict: Whether the first line that fails ends the command (`-e`), and a pipe fails with any of its parts (`pipefail`,
+            where the shell has it). For sh, bash, dash, ash, ksh and zsh; other shells are called as they are.
     """
 
     executable: str = "/bin/sh"
+    strict: bool = True
 
 
 class ShellTask(TaskType):
@@ -55,8 +58,9 @@ class ShellTask(TaskType):
                 that cannot be read.
         """
         environment, _ = context.child_environment()
+        arguments = [options.executable, *shell_arguments(options.executable, command, strict=options.strict)]
         try:
-            with child_process([options.executable, "-c", command], environment, stderr=PIPE) as shell:
+            with child_process(arguments, environment, stderr=PIPE) as shell:
                 tail = _Tee(shell.stderr) if shell.stderr else None
                 code = shell.wait()
         except OSError as error:
