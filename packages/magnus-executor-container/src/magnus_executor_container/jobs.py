@@ -86,7 +86,7 @@ class RunningJob(ABC):
             end = self._work()
         except ServiceError as error:
             end = JobEnd(self.job, Status.FAIL, str(error), failure="submission")
-        except Exception as error:  # noqa: BLE001 - whatever it is, the traversal waits for an end
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the traversal waits for an end
             end = JobEnd(self.job, Status.FAIL, f"{type(error).__name__}: {error}")
         finally:
             self._remote.close()

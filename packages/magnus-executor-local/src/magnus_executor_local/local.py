@@ -46,14 +46,15 @@ class LocalExecutor(InteractiveExecutor):
 
     @classmethod
     def capabilities(cls, options: Any) -> ExecutorCapabilities:
-        """See the port: services are used by the process that traverses, wherever the task itself runs."""
+        """See the port."""
         refused: dict[Feature, str] = {}
         if not options.ignore_resources:
             refused[Feature.RESOURCES] = _NO_LIMITS
         if options.in_process:
             refused[Feature.TIMEOUT] = _NO_TIMEOUT
         return ExecutorCapabilities(
-            placement=Placement.SAME_PROCESS,
+            placement=Placement.SAME_PROCESS if options.in_process else Placement.SAME_HOST,
+            serves_from_traversal=True,
             concurrent_branches=options.enable_parallel,
             refused_features=refused,
         )
@@ -82,7 +83,7 @@ class LocalExecutor(InteractiveExecutor):
             run_here.prepare_workers()
 
     def trigger_job(self, job: Job, run_here: StepRunner) -> Status:
-        """Run *job*, or begin it where branches run at the same time; one that was asked for before is not started again."""
+        """Begin *job*; one that was asked for before is not started again."""
         key = job.identity
         if key not in self._known:
             self._known[key] = self._start(job, run_here)
@@ -91,8 +92,6 @@ class LocalExecutor(InteractiveExecutor):
     def _start(self, job: Job, run_here: StepRunner) -> Status:
         if self.options.in_process:
             return run_here.run_in_process(job)
-        if self.max_concurrent_jobs == 1:
-            return run_here(job)
         self._runner = run_here
         return run_here.start(job)
 

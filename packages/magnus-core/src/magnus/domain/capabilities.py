@@ -69,6 +69,8 @@ class ExecutorCapabilities(NamedTuple):
             every feature that is not named is supported.
         task_types: The task types that can run, None for all that are installed.
         runs_tasks: Whether tasks really run; False for one that only walks the dag.
+        serves_from_traversal: Whether the process that traverses works with the services on behalf of the steps, wherever these
+            run: then a service has to reach no further than that process, and only one process writes.
     """
 
     placement: Placement
@@ -78,6 +80,12 @@ class ExecutorCapabilities(NamedTuple):
     refused_features: Mapping[Feature, str] = NOTHING
     task_types: frozenset[str] | None = None
     runs_tasks: bool = True
+    serves_from_traversal: bool = False
+
+    @property
+    def served_at(self) -> Placement:
+        """The place from which the services are used."""
+        return Placement.SAME_PROCESS if self.serves_from_traversal else self.placement
 
     @property
     def shares_working_folder(self) -> bool:

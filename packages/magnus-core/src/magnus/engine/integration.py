@@ -75,7 +75,7 @@ def judge_capabilities(executor: ExecutorCapabilities, service: ServiceCapabilit
         return Verdict(Judgement.OK, "it keeps nothing, so there is nothing to reach")
     if (
         executor.concurrent_branches
-        and executor.placement is not Placement.SAME_PROCESS  # there one process writes for all branches
+        and executor.served_at is not Placement.SAME_PROCESS  # there one process writes for all branches
         and not service.concurrent_writers
     ):
         return Verdict(
@@ -83,7 +83,7 @@ def judge_capabilities(executor: ExecutorCapabilities, service: ServiceCapabilit
             "branches run at the same time, and it is not safe for concurrent writers: records would be lost",
             f"set enable_parallel: false, or choose a {kind} that is safe for concurrent writers",
         )
-    if executor.placement not in _REACHES[service.reach]:
+    if executor.served_at not in _REACHES[service.reach]:
         if executor.placement is Placement.CONTAINER and service.reach is Reach.HOST:
             return Verdict(
                 Judgement.UNKNOWN,
@@ -107,7 +107,7 @@ def judge_capabilities(executor: ExecutorCapabilities, service: ServiceCapabilit
             f"where steps run it needs {'; '.join(service.credentials)}, which only they can tell",
             "make sure they are there",
         )
-    return Verdict(Judgement.OK, f"its reach ({service.reach}) covers where steps run ({executor.placement})")
+    return Verdict(Judgement.OK, f"its reach ({service.reach}) covers where it is used ({executor.served_at})")
 
 
 def features_of(graph: Graph) -> dict[Feature, list[str]]:

@@ -19,7 +19,7 @@ class OneByOneExecutor(InteractiveExecutor):
     @classmethod
     def capabilities(cls, options: Any) -> ExecutorCapabilities:
         """See the port."""
-        return ExecutorCapabilities(Placement.SAME_HOST)
+        return ExecutorCapabilities(Placement.SAME_HOST, serves_from_traversal=True)
 
     def trigger_job(self, job: Job, run_here: StepRunner) -> Status:
         """Run *job* to its end."""

@@ -172,7 +172,12 @@ class StepRunner:
 
         with self._context.interrupts.quiet():
             ended = self._workers.wait(timeout_seconds)
-        return [JobEnd(attempt.job, self._ended(attempt)) for attempt in ended]
+        ends = []
+        for attempt in ended:
+            record = attempt.record_of_attempt
+            failure = record.failure[0] if record.failure else ""
+            ends.append(JobEnd(attempt.job, self._ended(attempt), record.message, record.exit_code, failure))
+        return ends
 
     def stop(self, stop: StopRun | None = None) -> None:
         """See the port."""

@@ -113,7 +113,10 @@ class Bench:
     def outcome(self, job: Job) -> JobEnd:
         """Trigger *job* and return how it ended."""
         status = self.trigger(job)
-        return JobEnd(job, status) if status.has_ended else self.wait()[0]
+        if not status.has_ended:
+            return self.wait()[0]
+        failure = self.recorded(job).attempts[-1].failure
+        return JobEnd(job, status, failure=failure[0] if failure else "")
 
     def recorded(self, job: Job) -> StepLog:
         """Return what the run log says of the job's step."""

@@ -107,7 +107,7 @@ class FollowingDigest:
         self._digest = hashlib.sha256()
         self._size = 0
         self._written: SimpleQueue[int] = SimpleQueue()
-        self._failure: OSError | None = None
+        self._failure: BaseException | None = None
         self._thread = Thread(target=self._read, name="magnus-hash", daemon=True)
         self._thread.start()
 
@@ -136,7 +136,7 @@ class FollowingDigest:
         while (written := self._written.get()) and self._failure is None:
             try:
                 self._hash(buffer[:written])
-            except OSError as error:
+            except BaseException as error:  # noqa: BLE001 - whatever ends this thread, the writer has to know
                 self._failure = error
 
     def _hash(self, block: memoryview) -> None:
@@ -157,10 +157,15 @@ def _hash_blocks(source: int, handle: Callable[[memoryview], None] | None) -> tu
     for _ in range(_BLOCKS_IN_FLIGHT):
         free.put(memoryview(bytearray(BLOCK_BYTES)))
 
+    failures: list[BaseException] = []
+
     def hash_filled() -> None:
         while (item := filled.get()) is not None:
             buffer, count = item
-            digest.update(buffer[:count])
+            try:
+                digest.update(buffer[:count])
+            except BaseException as error:  # noqa: BLE001 - raised below, by the thread that waits for blocks
+                failures.append(error)
             free.put(buffer)
 
     # hashlib lets go of the interpreter while it works, so a second core hashes what the first one moves.
@@ -169,6 +174,8 @@ def _hash_blocks(source: int, handle: Callable[[memoryview], None] | None) -> tu
     try:
         while True:
             buffer = free.get()
+            if failures:
+                raise failures[0]
             count = os.readv(source, [buffer])
             if not count:
                 break
@@ -180,6 +187,8 @@ def _hash_blocks(source: int, handle: Callable[[memoryview], None] | None) -> tu
     finally:
         filled.put(None)
         hasher.join()
+    if failures:
+        raise failures[0]
     return digest.hexdigest(), size
 
 

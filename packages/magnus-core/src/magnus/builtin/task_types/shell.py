@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from subprocess import PIPE
 from typing import IO, TYPE_CHECKING, Any, ClassVar
@@ -113,7 +114,8 @@ class _Tee:
     def _serve(self) -> None:
         with self._stream:
             while data := os.read(self._stream.fileno(), _CHUNK):
-                _write_all(data)
+                with suppress(OSError):  # a child that prints must not wait because this cannot be shown
+                    _write_all(data)
                 self._end = (self._end + data)[-_CHUNK:]
 
 
