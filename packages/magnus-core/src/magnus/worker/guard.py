@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 TERMINATE = b"T"
 KILL = b"K"
-SWEEP = b"S"
 
 _POLL_MILLISECONDS = 1000
 _GRACE_SECONDS = 0.3
@@ -86,8 +85,6 @@ def _obey(lifeline: socket.socket, pid: int) -> bool:
             _send(signal.SIGTERM, _everything(pid))
         elif command == KILL:
             _end(lambda: _everything(pid), 0.0)
-        elif command == SWEEP:
-            _tell(lifeline, {"swept": _end(lambda: _descendants(pid), _GRACE_SECONDS)})
     return bool(commands)
 
 

@@ -134,12 +134,12 @@ def _serve(channel: Channel) -> None:
     _prepare(setup)
     state = ProcessState()
     runner = task.TaskRunner(setup, channel)
-    channel.send({"ready": []})
+    state.begin()
+    channel.send({"ready": True})
     pid = _getpid()
     receive, send = channel.receive, channel.send
     while True:
         data = receive()
-        state.begin()
         try:
             message: TaskMessage | None = pickle.loads(data)  # noqa: S301 - as above
             result = runner.run(message) if message is not None else runner.import_main()
@@ -149,13 +149,16 @@ def _serve(channel: Channel) -> None:
             _leave_forked_child(result)
         _flush()
         send(result)
+        # The engine records the step meanwhile, and may have sent the next task already: it gives that to another worker if
+        # this one says that it retires.
         left = leftovers.find()
         reasons = state.restore()
         if leftovers.threads():
             reasons.append("threads")
-        send({"retire" if reasons else "ready": reasons, "left": left})
-        if reasons:
+        if reasons or left:
+            send({"retire": reasons, "left": left})
             _end()
+        state.begin()
 
 
 def _prepare(setup: WorkerSetup) -> None:

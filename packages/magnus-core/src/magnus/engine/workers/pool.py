@@ -8,6 +8,7 @@ from __future__ import annotations
 import select
 import time
 from contextlib import suppress
+from socket import SHUT_WR
 from typing import TYPE_CHECKING, Any
 
 from magnus.domain.jobs import JobEnd
@@ -16,7 +17,7 @@ from magnus.engine.workers.background import Background
 from magnus.engine.workers.keeper import Keeper
 from magnus.engine.workers.questions import answer, is_quick
 from magnus.engine.workers.running import Running, result_of
-from magnus.engine.workers.worker import KILL, SWEEP, TERMINATE, BrokenChannelError, Worker, WorkerState
+from magnus.engine.workers.worker import KILL, TERMINATE, BrokenChannelError, Worker, WorkerState
 from magnus.errors import ConfigurationError, JobSubmissionError
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ class WorkerPool:
             self._background.submit(attempt.get_files, lambda _, error: self._got_files(running, error))
         else:
             self._waiting.append(running)
+            self._assign()
 
     def wait(self, timeout_seconds: float | None) -> list[Attempt]:
         """Return the attempts that have ended by now, or within *timeout_seconds*; none at once where nothing runs.
@@ -132,13 +134,10 @@ class WorkerPool:
             ConfigurationError: It cannot be imported.
         """
         worker = self._ready_worker()
-        while worker.state is WorkerState.BUSY:
-            self._context.interrupts.check()
-            self._turn(None)
         self._failure_of_import = "the process that imports the running script has ended"
         worker.send(None)
         worker.state = WorkerState.BUSY
-        while worker.state is WorkerState.BUSY and not worker.has_exited:
+        while worker.state is WorkerState.BUSY:
             self._context.interrupts.check()
             self._turn(None)
         if self._failure_of_import is not None:
@@ -172,14 +171,9 @@ class WorkerPool:
     def close(self) -> None:
         """End all workers, which have nothing left to do, and everything that they have left."""
         until = time.monotonic() + _CLOSE_SECONDS
-        while any(worker.state is WorkerState.BUSY for worker in self._workers if worker.last_step):
-            if time.monotonic() >= until:
-                break
-            self._turn(until)
         for worker in self._workers:
             with suppress(OSError):
-                worker.ends.channel.shutdown(1)
-            worker.is_told_to_end = True
+                worker.ends.channel.shutdown(SHUT_WR)
         while self._workers:
             if time.monotonic() >= until:
                 for worker in self._workers:
@@ -242,7 +236,8 @@ class WorkerPool:
         self._interrupt_descriptor = descriptor
 
     def _assign(self) -> None:
-        while self._waiting:
+        # The processes that a step has left are ended before another one begins.
+        while self._waiting and all(worker.is_cleaned for worker in self._workers):
             running = self._waiting[0]
             try:
                 worker = self._ready_worker()
@@ -251,8 +246,6 @@ class WorkerPool:
                 running.attempt.fail(Failure(str(error), names=["submission"]))
                 self._finish(running)
                 continue
-            if worker.state is not WorkerState.READY:
-                return
             self._waiting.pop(0)
             try:
                 message = running.message()
@@ -262,25 +255,24 @@ class WorkerPool:
                 continue
             worker.state = WorkerState.BUSY
             worker.running = running
-            worker.last_step = running.attempt.step.internal_name
-            limit = running.attempt.job.timeout_seconds if self._limits_time else None
-            running.deadline = None if limit is None else time.monotonic() + limit
+            if worker.has_started:
+                self._begin_to_count(running)
             worker.send(message)
             self._watch(worker)
 
+    def _begin_to_count(self, running: Running) -> None:
+        limit = running.attempt.job.timeout_seconds if self._limits_time else None
+        running.deadline = None if limit is None else time.monotonic() + limit
+
     def _ready_worker(self) -> Worker:
-        """Return a worker that is ready, or one that soon will be: started for this if all others have a task.
+        """Return a worker that has no task: started for this if all others have one.
 
         Raises:
             JobSubmissionError: No process can be started.
         """
-        free = [worker for worker in self._workers if worker.running is None]
-        ready = next((worker for worker in free if worker.state is WorkerState.READY), None)
-        if ready is not None:
-            return ready
-        starting = [worker for worker in free if worker.state is WorkerState.BUSY]
-        if starting and len(starting) >= len(self._waiting):
-            return starting[0]
+        for worker in self._workers:
+            if worker.state is WorkerState.READY:
+                return worker
         worker = Worker(self._keeper.fork_worker())
         worker.send(self._setup())
         self._workers.append(worker)
@@ -356,11 +348,16 @@ class WorkerPool:
         running = worker.running
         if "ask" in message:
             self._answer(worker, message)
-        elif "ready" in message or "retire" in message:
-            self._rested(worker, message)
+        elif "ready" in message:
+            worker.has_started = True
+            if running is not None:  # starting does not count against the step
+                self._begin_to_count(running)
+        elif "retire" in message:
+            self._retire(worker, message)
         elif running is not None:
             self._result(worker, running, message)
         else:
+            worker.state = WorkerState.READY
             _, failed = result_of(message)
             self._failure_of_import = None if failed is None else str(failed.get("message", ""))
 
@@ -387,6 +384,8 @@ class WorkerPool:
         done, failed = result_of(message)
         self._drain(worker)
         worker.running = None
+        worker.state = WorkerState.READY
+        worker.last_step = running.attempt.step.internal_name
         if worker.kill_at is not None:  # it has used its grace; nobody knows what it has left undone
             worker.state = WorkerState.LEAVING
             worker.command(KILL)
@@ -405,18 +404,15 @@ class WorkerPool:
                 running.say(attempt.fail_by(error))
         self._finish(running)
 
-    def _rested(self, worker: Worker, message: dict[str, Any]) -> None:
-        """The worker has cleaned up after its task."""
-        left = message.get("left") or []
-        if left:
-            self._warn_of(worker, left)
-        if "retire" in message:
-            worker.state = WorkerState.LEAVING
-        elif left:
-            worker.sweeps += 1
-            worker.command(SWEEP)
-        elif worker.state is WorkerState.BUSY:
-            worker.state = WorkerState.READY
+    def _retire(self, worker: Worker, message: dict[str, Any]) -> None:
+        """The worker serves no further task: the last one has left something in its process."""
+        worker.state = WorkerState.LEAVING
+        if message.get("left"):
+            worker.is_cleaned = False
+            self._warn_of(worker, message["left"])
+        if worker.running is not None:  # it was sent a moment ago, and the worker has not read it
+            self._waiting.insert(0, worker.running)
+            worker.running = None
 
     def _warn_of(self, worker: Worker, left: Any) -> None:
         names = ", ".join(str(each) for each in left)
@@ -430,14 +426,11 @@ class WorkerPool:
     def _take_reports(self, worker: Worker) -> None:
         try:
             for report in worker.reports():
-                if "swept" in report:
-                    worker.sweeps -= 1
-                    if worker.state is WorkerState.BUSY and worker.running is None and not worker.sweeps:
-                        worker.state = WorkerState.READY
-                elif "exit_code" in report:
+                if "exit_code" in report:
                     code = report["exit_code"]
                     worker.exit_code = code if isinstance(code, int) else None
                     if report.get("left") and worker.kill_at is None and worker.running is not None:
+                        worker.last_step = worker.running.attempt.step.internal_name
                         self._warn_of(worker, report["left"])
         except EOFError:
             self._exited(worker)

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 TERMINATE = b"T"
 KILL = b"K"
-SWEEP = b"S"
 
 _CHUNK = 65_536
 _CHUNKS_AT_ONCE = 16
@@ -28,9 +27,9 @@ _RECEIVED_AT_ONCE = 1 << 18
 class WorkerState(Enum):
     """How far a worker is."""
 
-    BUSY = auto()
-    """It starts, runs a task, or cleans up after one."""
     READY = auto()
+    """It takes a task as soon as it has started, or has cleaned up after the last one."""
+    BUSY = auto()
     LEAVING = auto()
     """It takes no further task, and has not ended yet."""
 
@@ -45,14 +44,14 @@ class Worker:
     def __init__(self, ends: WorkerEnds) -> None:
         """Take our ends of the connections of a process that was just forked."""
         self.ends = ends
-        self.state = WorkerState.BUSY
+        self.state = WorkerState.READY
+        self.has_started = False
+        self.is_cleaned = True
         self.running: Running | None = None
         self.last_step = ""
         self.kill_at: float | None = None
         self.exit_code: int | None = None
         self.has_exited = False
-        self.sweeps = 0
-        self.is_told_to_end = False
         self._outgoing = bytearray()
         self._channel = Inbox()
         self._lifeline = Inbox()
