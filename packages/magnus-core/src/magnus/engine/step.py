@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from magnus.domain.file_patterns import LOG_FOLDER
 from magnus.domain.names import parent, short_name
 from magnus.domain.run_log import DataCatalog, Status, StepAttempt, StepLog
-from magnus.engine.catalog_sync import get_files, put_files
 from magnus.engine.failure import describe_failure
 from magnus.engine.scope import Scope
 from magnus.engine.session import Session
@@ -207,6 +206,8 @@ def execute_node(
     if stopped is not None:
         context.interrupts.end_what_the_task_started()
     process_state.restore()
+    if attempt.status is Status.FAIL:
+        _drop_files(context, job, session)
     log = context.output.end()
     if log is not None:
         _keep_log(context, job, step, log)
@@ -232,12 +233,12 @@ def _run(context: RunContext, job: Job, step: StepLog, session: Session) -> Valu
         context.executor.prepare_for_node_execution(job)
     # What a failed attempt got and put is dropped; what it printed stays.
     step.data_catalog = [entry for entry in step.data_catalog if entry.stage == "log"]
-    catalog = context.services.catalog
     if node.catalog is not None:
-        session.record(get_files(catalog, context.run_id, session.compute_data_folder, node.catalog))
+        session.record(session.files.get(session.compute_data_folder, node.catalog))
     outputs = session.outputs(_run_task(context, node, session))
+    session.files.publish()
     if node.catalog is not None and node.catalog.put:
-        session.record(put_files(catalog, context.run_id, session.compute_data_folder, node.catalog.put))
+        session.record(session.files.put(session.compute_data_folder, node.catalog.put))
     session.hand_over_metrics()
     return outputs
 
@@ -254,6 +255,16 @@ def _run_task(context: RunContext, node: Node, session: Session) -> TaskResult:
             if error.code:
                 raise
             return TaskResult()  # sys.exit(0) ends the task with success, not the run
+
+
+def _drop_files(context: RunContext, job: Job, session: Session) -> None:
+    """Drop what a failed attempt had stored; what cannot be dropped stays where no step finds it."""
+    try:
+        session.drop_files()
+    except Exception as error:  # noqa: BLE001 - an adapter's own, too
+        context.reporter.warning(
+            f"the files of the failed step '{job.step_name}' could not be dropped: {context.masker.mask(str(error))}"
+        )
 
 
 def _keep_log(context: RunContext, job: Job, step: StepLog, path: Path) -> None:

@@ -159,6 +159,7 @@ def _run(run: Run, forwarded: ForwardedJob, node: Node) -> Status:
         attempt_number=forwarded.attempt_number,
         map_variable=forwarded.map_variable,
         options=run.context.types.executor_options(node),
+        scopes=forwarded.scopes,
     )
     run.context.interrupts.install()
     try:

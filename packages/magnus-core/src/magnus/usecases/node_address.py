@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from magnus.domain.graph import Graph
     from magnus.domain.jobs import MapVariable
     from magnus.domain.nodes import Node
+    from magnus.engine.context import Types
 
 T = TypeVar("T")
 
@@ -34,11 +35,17 @@ class Branch(NamedTuple):
         name: The internal name; `""` for the outermost graph.
         graph: The graph.
         map_variable: The items of the maps around it, outermost first.
+        owners: For each branch from the outermost graph to this one, its internal name and the type of its composite node.
     """
 
     name: str
     graph: Graph
     map_variable: MapVariable
+    owners: tuple[tuple[str, str], ...] = ()
+
+    def scopes(self, types: Types) -> tuple[str, ...]:
+        """Return the isolating branches around the steps of this one, outermost first; itself, if it isolates, is the last."""
+        return tuple(name for name, owner in self.owners if not types.node_type(owner).branches_share_scope)
 
 
 class Address(NamedTuple):
@@ -113,6 +120,7 @@ def read_map_variable(text: str | None) -> dict[str, Any] | None:
 def _descend(graph: Graph, parts: tuple[str, ...], path: str, given: Mapping[str, Any] | None) -> Branch:
     name = ROOT_BRANCH
     items: list[tuple[str, Any]] = []
+    owners: list[tuple[str, str]] = []
     for owner, part in zip(parts[::2], parts[1::2], strict=True):
         node = _member(graph.nodes, owner, f"'{path}': no step", name)
         if not node.is_composite:
@@ -128,8 +136,9 @@ def _descend(graph: Graph, parts: tuple[str, ...], path: str, given: Mapping[str
             (graph,) = node.branches.values()
             inner = encode_map_value(item)
         name = branch_name(step_name(name, node.name), inner)
+        owners.append((name, node.type))
     _check_given(items, path, given)
-    return Branch(name, graph, tuple(items))
+    return Branch(name, graph, tuple(items), tuple(owners))
 
 
 def _item(name: str, part: str, path: str, given: Mapping[str, Any] | None) -> Any:
