@@ -120,6 +120,7 @@ class Session:
         """Return the environment for a child process, and the file in which it may leave parameters and metrics."""
         if self._bridge is None:
             self._bridge = ChildBridge(self, self._context.child_context)
+            self.files.may_have_staged = True
         return self._bridge.environment({name: self._current(name) for name in self.parameter_names})
 
     def collect_child_outputs(self) -> None:

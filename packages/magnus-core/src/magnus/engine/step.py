@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from magnus.domain.file_patterns import LOG_FOLDER
-from magnus.domain.names import parent, short_name
+from magnus.domain.names import LONGEST_FILE_NAME, parent, short_name, shortened
 from magnus.domain.run_log import DataCatalog, Status, StepAttempt, StepLog
 from magnus.engine.failure import describe_failure
 from magnus.engine.scope import Scope
@@ -269,7 +269,8 @@ def _drop_files(context: RunContext, job: Job, session: Session) -> None:
 
 def _keep_log(context: RunContext, job: Job, step: StepLog, path: Path) -> None:
     """Put the step's log in the catalog; a step does not fail because its log could not be kept."""
-    name = f"{LOG_FOLDER}/{job.step_name}.{job.attempt_number}.log"
+    file = shortened(job.step_name.replace("/", "%2f"), LONGEST_FILE_NAME)
+    name = f"{LOG_FOLDER}/{file}.{job.attempt_number}.log"
     target = path.with_name("log") / name
     target.parent.mkdir(parents=True, exist_ok=True)
     path.replace(target)

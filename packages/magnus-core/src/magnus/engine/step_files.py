@@ -41,28 +41,36 @@ class _RunFiles:
         """Know nothing yet."""
         self.lock = threading.RLock()
         self._mark: object | None = None
-        self._entries: ScopedEntries[CatalogEntry] = ScopedEntries()
+        self.entries: ScopedEntries[CatalogEntry] = ScopedEntries()
 
     def read(self, catalog: Catalog, run_id: str) -> ScopedEntries[CatalogEntry]:
         """Return the index as the catalog is now; the caller holds the lock as long as it uses it."""
         changes = catalog.read_changes(run_id, self._mark)
         if changes.is_complete:
-            self._entries = ScopedEntries()
+            self.entries = ScopedEntries()
         for name in changes.removed:
-            self._entries.remove(name)
+            self.entries.remove(name)
         for entry in changes.changed:
-            self._entries.add(entry.name, entry)
+            self.entries.add(entry.name, entry)
         self._mark = changes.mark
-        return self._entries
+        return self.entries
 
 
 @contextmanager
-def reading(catalog: Catalog, run_id: str) -> Iterator[ScopedEntries[CatalogEntry]]:
-    """Lend the index over the entries of a run, as the catalog is now; other threads wait."""
+def reading(
+    catalog: Catalog, run_id: str, *, as_known: bool = False
+) -> Iterator[ScopedEntries[CatalogEntry]]:
+    """Lend the index over the entries of a run; other threads wait.
+
+    Args:
+        catalog: The catalog.
+        run_id: The run.
+        as_known: Lend it as it was when it was last read in this process, instead of as the catalog is now.
+    """
     with _runs_lock:
         files = _runs.setdefault(catalog, {}).setdefault(run_id, _RunFiles())
     with files.lock:
-        yield files.read(catalog, run_id)
+        yield files.entries if as_known else files.read(catalog, run_id)
 
 
 _runs: WeakKeyDictionary[Catalog, dict[str, _RunFiles]] = WeakKeyDictionary()
@@ -102,6 +110,9 @@ class StepFiles:
         self._run_id = run_id
         self._place = Place(parent(step_name), tuple(scopes))
         self._kept: set[str] = set()
+        self._has_read = False
+        self.may_have_staged = False
+        """True as soon as this process has staged a file, or a child process that may do so has been started."""
         self._warn = warn
         # Not the same for an attempt that a lost host began before: its files must not count as those of this one.
         self.token = token or f"{attempt_token(step_name, attempt_number)}.{os.urandom(4).hex()}"
@@ -121,6 +132,7 @@ class StepFiles:
         if not patterns:
             return []
         found: dict[str, CatalogEntry] = {}
+        self._has_read = True
         with reading(self._catalog, self._run_id) as entries:
             for pattern in patterns:
                 selected = self._find(entries, pattern)
@@ -175,6 +187,7 @@ class StepFiles:
             )
         stored = {stored_name(self._place.scope, name): name for name in names}
         if staged:
+            self.may_have_staged = True
             stored = {staged_name(self.token, name): path for name, path in stored.items()}
         entries = self._catalog.put_as(self._run_id, folder, stored)
         if not staged:
@@ -213,7 +226,7 @@ class StepFiles:
         return [record for record in records if record.stage != "put"] + as_log
 
     def _end(self, *, only_kept: bool) -> None:
-        if self._catalog.stores_nothing:
+        if self._catalog.stores_nothing or not self.may_have_staged:
             return
         with reading(self._catalog, self._run_id) as entries:
             staged = dict(entries.staged(self.token))
@@ -229,8 +242,12 @@ class StepFiles:
 
     def _forget_marks(self, stored: Iterable[str]) -> None:
         """Let own entries that were put anew win over those of branches again."""
-        with reading(self._catalog, self._run_id) as entries:
+        if self._catalog.stores_nothing:
+            return
+        # The node that such a mark is about was joined before this step began.
+        with reading(self._catalog, self._run_id, as_known=self._has_read) as entries:
             marks = [mark for name in stored for mark in entries.marks_of(name)]
+        self._has_read = True
         if marks:
             self._catalog.change_entries(self._run_id, [], marks)
 

@@ -12,6 +12,8 @@ from magnus.domain.names import (
     branch_name,
     decode_map_value,
     encode_map_value,
+    is_shortened,
+    shortened,
     split,
     step_name,
 )
@@ -135,6 +137,7 @@ def _descend(graph: Graph, parts: tuple[str, ...], path: str, given: Mapping[str
             items.append((node.map.iterate_as, item))
             (graph,) = node.branches.values()
             inner = encode_map_value(item)
+            _check_branch(part, inner, path)
         name = branch_name(step_name(name, node.name), inner)
         owners.append((name, node.type))
     _check_given(items, path, given)
@@ -142,6 +145,8 @@ def _descend(graph: Graph, parts: tuple[str, ...], path: str, given: Mapping[str
 
 
 def _item(name: str, part: str, path: str, given: Mapping[str, Any] | None) -> Any:
+    if is_shortened(part) and given is not None and name in given:
+        return given[name]  # `_check_given` compares their names
     if part != ITEM:
         try:
             return decode_map_value(part)
@@ -152,6 +157,12 @@ def _item(name: str, part: str, path: str, given: Mapping[str, Any] | None) -> A
             f"'{path}': '{ITEM}' stands for the item '{name}', which --map-variable has to give"
         )
     return given[name]
+
+
+def _check_branch(part: str, name: str, path: str) -> None:
+    """Refuse an item that does not go with the shortened name of its branch."""
+    if is_shortened(part) and part != name:
+        raise ConfigurationError(f"'{path}': '{part}' stands for another item than --map-variable gives")
 
 
 def _check_given(items: list[tuple[str, Any]], path: str, given: Mapping[str, Any] | None) -> None:
@@ -168,6 +179,9 @@ def _member(members: Mapping[str, T], part: str, problem: str, place: str) -> T:
     name = unquote(part)
     if name in members:
         return members[name]
+    for member, value in members.items():
+        if shortened(member) == name:
+            return value
     where = f" in '{place}'" if place else ""
     raise ConfigurationError(f"{problem} '{name}'{where}{_hint(name, members)}")
 
