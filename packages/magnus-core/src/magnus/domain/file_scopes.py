@@ -10,7 +10,6 @@ notes are stored below `_magnus/`. Nothing here reads or writes: `ScopedEntries`
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
@@ -272,8 +271,11 @@ class ScopedEntries(Generic[E]):
         """
         found = dict(nearer)
         for level in self._levels(place):
+            here: dict[str, E] = {}
             for name, entry in level.matching(pattern, found):
-                found.setdefault(name, entry)
+                if here.setdefault(name, entry).data_hash != entry.data_hash:
+                    raise ExecutionError(_not_told_apart(name))
+            found = here | found
         return [Found(name, found[name]) for name in sorted(found)]
 
     def visible(self, place: Place, limit: int) -> list[str]:
@@ -326,8 +328,10 @@ class ScopedEntries(Generic[E]):
         known = self._graphs.get(graph)
         while known is not None and len(parts) > 2:  # noqa: PLR2004 - a node, a branch and something in it
             branch = known.branches.get((parts[0], parts[1]))
-            if branch is None or parent(branch) == inside:
+            if branch is None or (branch and parent(branch) == inside):
                 return
+            if not branch:
+                raise ExecutionError(_not_told_apart("/".join(parts)))
             parts = parts[2:]
             yield branch, "/".join(parts)
             known = self._graphs.get(branch)
@@ -343,7 +347,9 @@ class ScopedEntries(Generic[E]):
             if name:
                 around = self._graph(parent(parent(name)))
                 node, branch = address(name).split("/")[-2:]
-                around.branches[node, branch] = name
+                known = around.branches.setdefault((node, branch), name)
+                if known != name:
+                    around.branches[node, branch] = ""
         return graph
 
 
@@ -480,6 +486,13 @@ def ambiguous(name: str, addresses: Sequence[str]) -> str:
     return f"{message}, or all by {glob!r}" if glob and not is_object else message
 
 
+def _not_told_apart(path: str) -> str:
+    return (
+        f"{path!r} was put by two branches whose items are written alike, such as the number 1 and the text '1'; give the "
+        "items of the map different texts"
+    )
+
+
 def _common_glob(paths: Sequence[str]) -> str:
     columns = [path.split("/") for path in paths]
     if len({len(parts) for parts in columns}) != 1:
@@ -523,13 +536,7 @@ def _node_token(node: str) -> str:
 
 def _item_part(branch: str) -> str:
     """Return the part of an address for the name of a branch: text as it is, any other value as JSON writes it."""
-    if branch.startswith(_JSON_MARK):
-        return branch.removeprefix(_JSON_MARK)
-    try:
-        json.loads(unquote(branch))
-    except ValueError:
-        return branch.replace("/", _SLASH)
-    return json.dumps(branch, ensure_ascii=False)  # a string that reads like another value
+    return branch.removeprefix(_JSON_MARK).replace("/", _SLASH)
 
 
 def _discard(groups: dict[str, dict[str, E]], key: str, name: str) -> None:

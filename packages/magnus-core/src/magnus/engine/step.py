@@ -231,8 +231,8 @@ def _run(context: RunContext, job: Job, step: StepLog, session: Session) -> Valu
         return {}
     if isinstance(context.executor, InteractiveExecutor):
         context.executor.prepare_for_node_execution(job)
-    # What a failed attempt got and put is dropped; what it printed stays.
-    step.data_catalog = [entry for entry in step.data_catalog if entry.stage == "log"]
+    # What a failed attempt got, put and kept is dropped; what it printed stays.
+    step.data_catalog = [entry for entry in step.data_catalog if entry.name.startswith(f"{LOG_FOLDER}/")]
     if node.catalog is not None:
         session.record(session.files.get(session.compute_data_folder, node.catalog))
     outputs = session.outputs(_run_task(context, node, session))
