@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from magnus.domain.capabilities import Reach, ServiceCapabilities
 from magnus.errors import CatalogError, SecretNotFoundError
-from magnus.ports.catalog import Catalog, CatalogEntry, GarbageReport
+from magnus.ports.catalog import Catalog, CatalogEntry, EntryChanges, GarbageReport
 from magnus.ports.experiment_tracker import ExperimentTracker
 from magnus.ports.secrets import Secrets
 
@@ -56,6 +58,17 @@ class DoNothingCatalog(Catalog):
             raise CatalogError(
                 f"the do-nothing catalog keeps no files, so it cannot bring {entries[0].name!r} of run {run_id}"
             )
+
+    def put_as(self, run_id: str, folder: Path, names: Mapping[str, str]) -> list[CatalogEntry]:
+        """Look at the files, and leave them where they are."""
+        return [_described(folder, path)._replace(name=name) for name, path in names.items()]
+
+    def change_entries(self, run_id: str, entries: Sequence[CatalogEntry], removed: Sequence[str]) -> None:
+        """Have nothing to change."""
+
+    def read_changes(self, run_id: str, mark: object | None = None) -> EntryChanges:
+        """Have nothing that could have changed."""
+        return EntryChanges(None, ())
 
     def list_entries(self, run_id: str) -> list[CatalogEntry]:
         """List nothing."""
@@ -120,6 +133,7 @@ def _described(folder: Path, name: str) -> CatalogEntry:
     try:
         with (folder / name).open("rb") as file:
             data_hash = hashlib.file_digest(file, "sha256").hexdigest()
-            return CatalogEntry(name, data_hash, file.tell(), location="")
+            is_executable = bool(os.fstat(file.fileno()).st_mode & stat.S_IXUSR)
+            return CatalogEntry(name, data_hash, file.tell(), "", is_executable)
     except OSError as error:
         raise CatalogError(f"the file {folder / name} could not be read: {error.strerror}") from error

@@ -71,6 +71,7 @@ class ParallelNode(_Branches):
 class DagNode(_Branches):
     """Walks one graph, which stands in another file."""
 
+    branches_share_scope = True
     keys = {  # noqa: RUF012 - declared as immutable in the port
         "dag_definition": {**NAME, "description": "A pipeline file, relative to the file that names it."},
         "dag": {**GRAPH, "description": "Instead of 'dag_definition': the graph itself."},

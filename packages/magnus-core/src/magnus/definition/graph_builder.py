@@ -18,6 +18,7 @@ from magnus.domain.names import DAG_BRANCH, node_name_problem
 from magnus.domain.nodes import Node
 from magnus.errors import DefinitionError, Problem
 from magnus.ports.node_type import Role
+from magnus.ports.task_type import TaskType
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -146,6 +147,7 @@ class GraphBuilder:
             sound &= complete
             if node is not None:
                 nodes[name] = node
+        self._tell_apart(nodes)
         graph = Graph(
             valid.get("start_at", next(iter(nodes), "")),
             nodes,
@@ -156,6 +158,27 @@ class GraphBuilder:
         )
         self._check_graph(graph, findings, sound=sound)
         return graph
+
+    def _tell_apart(self, nodes: dict[str, Node]) -> None:
+        """Let tasks that share a command each leave files of their own."""
+        sharing: dict[tuple[str, str], list[Node]] = {}
+        for node in nodes.values():
+            if node.task is not None:
+                sharing.setdefault((node.task.command_type, node.task.command.strip()), []).append(node)
+        for (command_type, _), each in sharing.items():
+            task_type = self._kinds.task(command_type) if len(each) > 1 else None
+            if not isinstance(task_type, TaskType):
+                continue
+            for node in each:
+                task = node.task
+                if task is None:
+                    continue
+                config = task_type.config_of_shared(task.command, task.command_config, node.name)
+                if config is not task.command_config:
+                    nodes[node.name] = node._replace(
+                        task=task._replace(command_config=config),
+                        definition={**node.definition, "command_config": dict(config)},
+                    )
 
     def _check_graph(self, graph: Graph, findings: Findings, *, sound: bool) -> None:
         """Check the rules of a graph; where an edge is missing, only those that do not follow edges."""

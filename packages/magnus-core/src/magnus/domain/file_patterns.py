@@ -16,6 +16,9 @@ import re
 LOG_FOLDER = "_logs"
 """Where the catalog holds what steps printed."""
 
+NOTES_FOLDER = "_magnus"
+"""The folder of the core's own entries in the catalog; a catalog that shows people the files of a run leaves it out."""
+
 _WILDCARDS = frozenset("*?[")
 _ANY_FOLDERS = "**"
 
@@ -30,12 +33,28 @@ class FilePattern:
 
     __slots__ = ("_any_folders", "_fullmatch", "_leading", "_means_tree", "_parts", "is_literal", "text")
 
+    @classmethod
+    def exactly(cls, name: str) -> FilePattern:
+        """Return the pattern that means the file or folder *name*, whatever characters the name holds."""
+        pattern = cls.__new__(cls)
+        pattern._set_parts([part for part in name.split("/") if part not in {"", "."}], is_literal=True)
+        return pattern
+
     def __init__(self, text: str) -> None:
         """Compile *text*."""
         parts = [part for part in text.split("/") if part not in {"", "."}] or [_ANY_FOLDERS]
+        self._set_parts(parts, is_literal=_WILDCARDS.isdisjoint("".join(parts)))
+
+    def _set_parts(self, parts: list[str], *, is_literal: bool) -> None:
         self.text = "/".join(parts)
-        self.is_literal = _WILDCARDS.isdisjoint(self.text)
+        self.is_literal = is_literal
         self._parts = parts
+        if is_literal:
+            self._any_folders = False
+            self._means_tree = True
+            self._leading = [re.compile(re.escape(part)) for part in parts]
+            self._fullmatch = re.compile(rf"{re.escape(self.text)}(?:/.+)?", re.DOTALL).fullmatch
+            return
         self._any_folders = _ANY_FOLDERS in parts
         self._means_tree = _WILDCARDS.isdisjoint(parts[-1])
         leading = parts[: parts.index(_ANY_FOLDERS)] if self._any_folders else parts
@@ -51,6 +70,17 @@ class FilePattern:
         if name.startswith(f"{LOG_FOLDER}/") and self._parts[0] != LOG_FOLDER:
             return False
         return self._fullmatch(name) is not None
+
+    @property
+    def is_single_part(self) -> bool:
+        """Whether the pattern has one part and means no folder with its contents, so that no path with `/` matches."""
+        return len(self._parts) == 1 and not self._means_tree and not self._any_folders
+
+    def may_begin_with(self, part: str) -> bool:
+        """Whether a name whose first part is *part* can match."""
+        if part == LOG_FOLDER and self._parts[0] != LOG_FOLDER:
+            return False
+        return not self._leading or self._leading[0].fullmatch(part) is not None
 
     def may_enter(self, folder_name: str, depth: int) -> bool:
         """Whether there can be a match in a folder called *folder_name* that lies below *depth* other folders."""

@@ -28,6 +28,8 @@ class Job(NamedTuple):
             can be recognised.
         map_variable: The items of the maps around it.
         options: The executor's options for this node: overrides and placeholders resolved, validated.
+        scopes: The internal names of the isolating branches around it, outermost first: the last one names the name space
+            and the folder of its files, which those of the outermost graph are where there is none.
     """
 
     run_id: str
@@ -36,6 +38,7 @@ class Job(NamedTuple):
     attempt_number: int
     map_variable: MapVariable = ()
     options: Any = None
+    scopes: tuple[str, ...] = ()
 
     @property
     def identity(self) -> JobIdentity:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
@@ -24,19 +25,48 @@ DAG_BRANCH = "dag"
 ITEM = "%"
 """Stands in a path for the item of a map, which the map variable then gives; no encoded value looks like it."""
 
+LONGEST_PART = 80
+"""Bytes; a longer part of a name is shortened, so that no name is too long for a file, a label or a column."""
+
+LONGEST_FILE_NAME = 200
+"""Bytes; file systems allow 255, and something may have to be added."""
+
 _JSON_MARK = "%="
+_HASH_MARK = "%~"
+"""Stands between the beginning of a part that was shortened and the hash of the whole; no encoded character looks like it."""
+
+_HASH_DIGITS = 16
+_BROKEN_ESCAPE = re.compile(r"%[0-9A-F]?$")
 _NEEDS_ENCODING = re.compile(r"[%./\\\x00-\x1f\x7f]|^\s|\s$")
 _RUN_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 
 def step_name(branch: str, name: str) -> str:
     """Return the internal name of the step *name* in the branch with the internal name *branch*."""
-    return f"{branch}.{name}" if branch else name
+    part = shortened(name)
+    return f"{branch}.{part}" if branch else part
 
 
 def branch_name(step: str, name: str) -> str:
     """Return the internal name of the branch *name* of the composite step with the internal name *step*."""
-    return f"{step}.{name}"
+    return f"{step}.{shortened(name)}"
+
+
+def shortened(part: str, limit: int = LONGEST_PART) -> str:
+    """Return *part* as it is, or of one with more than *limit* bytes its beginning and a hash of the whole."""
+    if len(part) * 4 <= limit:  # the usual case, without encoding
+        return part
+    data = part.encode(errors="surrogatepass")
+    if len(data) <= limit:
+        return part
+    room = limit - len(_HASH_MARK) - _HASH_DIGITS
+    beginning = _BROKEN_ESCAPE.sub("", data[:room].decode(errors="ignore"))
+    return f"{beginning}{_HASH_MARK}{sha256(data).hexdigest()[:_HASH_DIGITS]}"
+
+
+def is_shortened(part: str) -> bool:
+    """Return whether `shortened` has cut *part*, so that what it stood for cannot be told from it."""
+    return _HASH_MARK in part
 
 
 def split(internal_name: str) -> tuple[str, ...]:
@@ -76,14 +106,15 @@ def run_id_problem(run_id: str) -> str | None:
 
 
 def encode_map_value(value: Any) -> str:
-    """Return the branch name for a value that a map iterates over; `decode_map_value` gives the value back.
+    """Return the branch name for a value that a map iterates over.
 
-    A plain string is its own name. In other strings the characters that have a meaning in names or paths are
+    `decode_map_value` gives the value back, unless its name had to be `shortened`. A plain string is its own name. In other strings the characters that have a meaning in names or paths are
     percent-encoded; any other JSON value, and the empty string, is its compact JSON text behind `%=`, encoded in the same way.
     """
     if isinstance(value, str) and value:
-        return _percent(value)
-    return _JSON_MARK + _percent(json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False))
+        return shortened(_percent(value))
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return shortened(_JSON_MARK + _percent(text))
 
 
 def in_command(path: Sequence[str]) -> str:
@@ -96,7 +127,14 @@ def in_command(path: Sequence[str]) -> str:
 
 
 def decode_map_value(name: str) -> Any:
-    """Return the value whose branch is called *name*."""
+    """Return the value whose branch is called *name*.
+
+    Raises:
+        ValueError: It was shortened, or is no such name.
+    """
+    if is_shortened(name):
+        message = "the name is shortened, so the item cannot be read from it; --map-variable gives it"
+        raise ValueError(message)
     if name.startswith(_JSON_MARK):
         return json.loads(unquote(name[len(_JSON_MARK) :]))
     return unquote(name)

@@ -7,10 +7,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from magnus.domain.file_patterns import LOG_FOLDER
-from magnus.domain.names import parent
+from magnus.domain.names import LONGEST_FILE_NAME, parent, shortened
 from magnus.domain.parameters import Value
 from magnus.domain.run_log import DataCatalog, Status, StepAttempt
-from magnus.engine.catalog_sync import get_files, put_files
 from magnus.engine.failure import Failure, names_of
 from magnus.engine.interrupt import INTERRUPTED
 from magnus.engine.scope import Scope
@@ -34,9 +33,9 @@ if TYPE_CHECKING:
 class Attempt:
     """One attempt, from its first moment to its record.
 
-    The order is `begin`, `get_files`, the task, `take_results`, `put_files`, `keep_log`, `record`; after a failure
-    `fail` stands in the place of what is left before `keep_log`. `get_files`, `put_files` and `keep_log` may block, and may be
-    called in another thread than the rest.
+    The order is `begin`, `get_files`, the task, `take_results` and `succeed`, `end_files`, `hand_over_metrics`, `keep_log`,
+    `record`; after a failure `fail` stands in the place of the stage that failed. `get_files`, `end_files` and `keep_log` may
+    block, and may be called in another thread than the rest.
     """
 
     def __init__(self, context: RunContext, job: Job, step: StepLog, scope: Scope, log_path: Path) -> None:
@@ -78,8 +77,10 @@ class Attempt:
             return
         if isinstance(self.context.executor, InteractiveExecutor):
             self.context.executor.prepare_for_node_execution(self.job)
-        # The files that a failed attempt got and put are dropped; its logs stay.
-        self.step.data_catalog = [entry for entry in self.step.data_catalog if entry.stage == "log"]
+        # The files that a failed attempt got, put and kept are dropped; its output stays.
+        self.step.data_catalog = [
+            entry for entry in self.step.data_catalog if entry.name.startswith(f"{LOG_FOLDER}/")
+        ]
 
     def get_files(self) -> None:
         """Bring the files that the step gets.
@@ -87,16 +88,9 @@ class Attempt:
         Raises:
             MagnusError: They cannot be brought.
         """
-        node = self.job.node
-        if node.catalog is not None:
-            self.session.record(
-                get_files(
-                    self.context.services.catalog,
-                    self.context.run_id,
-                    self.session.compute_data_folder,
-                    node.catalog,
-                )
-            )
+        settings = self.job.node.catalog
+        if settings is not None:
+            self.session.record(self.session.files.get(self.session.compute_data_folder, settings))
 
     def message(self, scratch: str) -> TaskMessage:
         """Return the message with which a worker runs the task."""
@@ -120,6 +114,8 @@ class Attempt:
             compute_data_folder=os.path.join(session.folder, session.compute_data_folder),  # noqa: PTH118
             folder=session.folder,
             scratch=scratch,
+            scopes=session.scopes,
+            staging_token=session.staging_token,
             function=_by_value(task.command) if task.command_type == "python" else b"",
         )
 
@@ -133,21 +129,37 @@ class Attempt:
         metrics = tuple(Metric(str(name), Value(text).decode(), int(step)) for name, text, step in done["metrics"])
         self.outputs = self.session.outputs_of_worker(parameters, metrics, done["message"])
 
-    def put_files(self) -> None:
-        """Store the files that the step puts.
+    @property
+    def has_files_at_end(self) -> bool:
+        """True if the end of the attempt concerns the catalog."""
+        settings = self.job.node.catalog
+        puts = settings is not None and bool(settings.put)
+        return (puts and self.is_successful) or self.session.files.may_have_staged
+
+    def end_files(self) -> None:
+        """Let the files that the task has stored count, and store those that the step puts; after a failure drop the first.
 
         Raises:
-            MagnusError: They cannot be stored.
+            MagnusError: They cannot be stored; the files of the attempt are dropped.
         """
-        node = self.job.node
-        if node.catalog is not None and node.catalog.put:
-            self.session.record(
-                put_files(
-                    self.context.services.catalog,
-                    self.context.run_id,
-                    self.session.compute_data_folder,
-                    node.catalog.put,
-                )
+        settings = self.job.node.catalog
+        if not self.is_successful:
+            self._drop_files()
+            return
+        try:
+            self.session.files.publish()
+            if settings is not None and settings.put:
+                self.session.record(self.session.files.put(self.session.compute_data_folder, settings.put))
+        except BaseException:
+            self._drop_files()
+            raise
+
+    def _drop_files(self) -> None:
+        try:
+            self.session.drop_files()
+        except Exception as error:  # noqa: BLE001 - an adapter's own, too; the files stay where no step finds them
+            self.context.reporter.warning(
+                f"cannot drop the files of the failed step '{self.job.step_name}': {self.context.masker.mask(str(error))}"
             )
 
     def hand_over_metrics(self) -> None:
@@ -220,16 +232,18 @@ def run_here(attempt: Attempt, run_task: Any) -> None:
         attempt.get_files()
         result: TaskResult = run_task(attempt)
         attempt.outputs = attempt.session.outputs(result)
-        attempt.put_files()
-        attempt.hand_over_metrics()
         attempt.succeed()
+        attempt.end_files()
+        attempt.hand_over_metrics()
     except BaseException as error:  # noqa: BLE001 - user code: SystemExit and KeyboardInterrupt end the task, not the run
         attempt.fail(describe_failure(error, attempt.context.masker.mask))
+        attempt.end_files()
 
 
 def keep_log(context: RunContext, job: Job, step: StepLog, path: Path) -> None:
     """Put the file *path* in the catalog as the log of an attempt; a warning says if that fails."""
-    name = f"{LOG_FOLDER}/{job.step_name}.{job.attempt_number}.log"
+    file = shortened(job.step_name.replace("/", "%2f"), LONGEST_FILE_NAME)
+    name = f"{LOG_FOLDER}/{file}.{job.attempt_number}.log"
     folder = path.with_name(f"{path.name}.kept")
     target = folder / name
     try:

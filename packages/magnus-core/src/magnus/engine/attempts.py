@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from magnus.domain.run_log import Status, StepAttempt
 from magnus.engine.interrupt import INTERRUPTED
+from magnus.engine.step_files import drop_staged
+from magnus.errors import MagnusError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,6 +68,7 @@ def record_lost(context: RunContext, run_here: StepRunner, step: StepLog, begun:
     failure = [end.failure] if end.failure else []
     step.attempts.append(begun.ended(context, message, end.exit_code, failure))
     run_here.keep_log(end.job, step)
+    _drop_files(context, step, begun.number)
     step.message = message
     again = end.retryable and begun.node.retry.allows_another(begun.number, failure)
     step.status = Status.PROCESSING if again else Status.FAIL
@@ -77,6 +80,7 @@ def record_stopped(context: RunContext, step: StepLog, begun: Begun | None, stop
     step = context.recorder.get_step_log(step.internal_name) or step
     if begun is not None and len(step.attempts) < begun.number:
         step.attempts.append(begun.ended(context, stop.reason, None, [INTERRUPTED]))
+        _drop_files(context, step, begun.number)
     elif step.attempts and INTERRUPTED in step.attempts[-1].failure:
         # A worker recorded that we stopped it; why we did, it could not know.
         step.attempts[-1].message = stop.reason
@@ -85,3 +89,12 @@ def record_stopped(context: RunContext, step: StepLog, begun: Begun | None, stop
         step.status = Status.FAIL
     context.recorder.add_step_log(step)
     context.reporter.step_ended(step)
+
+
+def _drop_files(context: RunContext, step: StepLog, attempt_number: int) -> None:
+    """Drop what an attempt had stored that could not do so itself; what stays is found by no step."""
+    step.data_catalog = [entry for entry in step.data_catalog if entry.stage != "put"]
+    try:
+        drop_staged(context.services.catalog, context.run_id, step.internal_name, attempt_number)
+    except MagnusError as error:
+        context.reporter.warning(f"the files of '{step.internal_name}' could not be dropped: {error}")

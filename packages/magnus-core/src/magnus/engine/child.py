@@ -137,6 +137,8 @@ class ChildBridge:
             "run_id": session.run_id,
             "tag": session.tag,
             "step_name": session.step_name,
+            "scopes": session.scopes,
+            "staging": session.staging_token,
             "map_variable": session.map_variable,
             "compute_data_folder": str(session.compute_data_folder.absolute()),
             "working_directory": self._working_directory or str(Path.cwd()),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from contextlib import chdir
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from magnus.domain.parameters import encode_all
-from magnus.engine.catalog_sync import get_files, put_files
 from magnus.engine.child import (
     STEP_CONTEXT,
     append_catalog_entry,
@@ -19,6 +19,7 @@ from magnus.engine.child import (
     append_secret_name,
     parse_outputs,
 )
+from magnus.engine.step_files import StepFiles
 from magnus.errors import OutsideRunError, ParameterNotFoundError
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ class ChildSession:
         self.run_id: str = context["run_id"]
         self.tag: str = context["tag"]
         self.step_name: str = context["step_name"]
+        self.scopes: tuple[str, ...] = tuple(context["scopes"])
+        self.staging_token: str = context["staging"]
         self.map_variable: MapVariable = tuple((name, value) for name, value in context["map_variable"])
         self.compute_data_folder = Path(context["compute_data_folder"])
         self._working_directory = context["working_directory"]
@@ -100,13 +103,23 @@ class ChildSession:
 
     def get_from_catalog(self, settings: CatalogSettings, folder: Path | None = None) -> list[DataCatalog]:
         """See `StepSession`."""
-        return self._record(
-            get_files(self._services.catalog, self.run_id, folder or self.compute_data_folder, settings)
-        )
+        return self._record(self._files.get(folder or self.compute_data_folder, settings))
 
     def put_in_catalog(self, folder: Path, patterns: Iterable[str]) -> list[DataCatalog]:
         """See `StepSession`."""
-        return self._record(put_files(self._services.catalog, self.run_id, folder, patterns))
+        return self._record(self._files.put(folder, patterns, staged=True))
+
+    @cached_property
+    def _files(self) -> StepFiles:
+        return StepFiles(
+            self._services.catalog,
+            self.run_id,
+            self.step_name,
+            0,
+            self.scopes,
+            token=self.staging_token,
+            warn=_warn,
+        )
 
     def _record(self, entries: list[DataCatalog]) -> list[DataCatalog]:
         for entry in entries:
@@ -116,6 +129,10 @@ class ChildSession:
     def tracker_context(self) -> AbstractContextManager[Any]:
         """See `StepSession`."""
         return self._services.experiment_tracker.client_context(self.run_id, self.tag)
+
+
+def _warn(message: str) -> None:
+    sys.stderr.write(f"magnus: {message}\n")
 
 
 def context_file_of_parent() -> Path | None:

@@ -35,6 +35,7 @@ class Walk:
         scope: Its parameters.
         node_name: The node that comes next, or that is being worked on.
         map_variable: The items of the maps around it.
+        scopes: The isolating branches around its steps, outermost first; itself, if it isolates, is the last.
         fan_out: What opened it; None for the outermost.
         index: Its position among its siblings.
         ran_something: In a re-run: whether a step on its path has run again, so that all after it must.
@@ -46,6 +47,7 @@ class Walk:
     scope: Scope
     node_name: str
     map_variable: MapVariable = ()
+    scopes: tuple[str, ...] = ()
     fan_out: FanOut | None = None
     index: int = 0
     ran_something: bool = False

@@ -38,6 +38,14 @@ class StepSession(Protocol):
         """The step's internal name."""
 
     @property
+    def scopes(self) -> tuple[str, ...]:
+        """The isolating branches around the step, outermost first."""
+
+    @property
+    def staging_token(self) -> str:
+        """The part of the names under which this attempt stages files."""
+
+    @property
     def map_variable(self) -> MapVariable:
         """The items of the maps around the step, outermost first."""
 

@@ -142,5 +142,11 @@ def _command(run_id: str, job: Job | None, shown_as: str, source: str) -> tuple[
 
 def _forwarded(job: Job, tag: str) -> ForwardedJob:
     return ForwardedJob(
-        job.run_id, tag, job.step_name, job.attempt_number, job.map_variable, job.node.definition
+        job.run_id,
+        tag,
+        job.step_name,
+        job.attempt_number,
+        job.map_variable,
+        job.node.definition,
+        job.scopes,
     )

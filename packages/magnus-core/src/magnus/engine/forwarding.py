@@ -35,6 +35,7 @@ class ForwardedJob(NamedTuple):
         attempt_number: Counted from 1.
         map_variable: The items of the maps around it, outermost first.
         node: The node's own definition, in canonical form.
+        scopes: The isolating branches around it, outermost first.
     """
 
     run_id: str
@@ -43,6 +44,7 @@ class ForwardedJob(NamedTuple):
     attempt_number: int
     map_variable: MapVariable
     node: Mapping[str, Any]
+    scopes: tuple[str, ...] = ()
 
 
 class Forwarded(NamedTuple):
@@ -94,7 +96,7 @@ def decode(data: bytes) -> Forwarded:
         job = told["job"]
         if job is not None:
             items = tuple((name, value) for name, value in job["map_variable"])
-            job = ForwardedJob(**{**job, "map_variable": items})
+            job = ForwardedJob(**{**job, "map_variable": items, "scopes": tuple(job["scopes"])})
         files = {path: base64.b64decode(content) for path, content in told["private_files"].items()}
         return Forwarded(
             **{

@@ -108,11 +108,6 @@ class StreamMasker:
         cut = _start_of_unfinished(text, patterns)
         return self._release(text, patterns, cut).encode("latin-1")
 
-    @property
-    def holds_back(self) -> bool:
-        """True while something was taken and not given out."""
-        return bool(self._held)
-
     def flush(self) -> bytes:
         """Return what was held back: nothing more will come."""
         return self._release(self._held, self._masker.patterns, len(self._held)).encode("latin-1")

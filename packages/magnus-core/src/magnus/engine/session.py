@@ -9,9 +9,9 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from magnus.domain.parameters import Value, encode_all
-from magnus.engine.catalog_sync import get_files, put_files, put_names
 from magnus.engine.child import ChildBridge
 from magnus.engine.current import running_step
+from magnus.engine.step_files import StepFiles
 from magnus.errors import MagnusError, ParameterNotFoundError
 
 if TYPE_CHECKING:
@@ -44,6 +44,14 @@ class Session:
         self._metrics: list[Metric] = []
         self._bridge: ChildBridge | None = None
         self._messages: list[str] = []
+        self.files = StepFiles(
+            context.services.catalog,
+            job.run_id,
+            job.step_name,
+            job.attempt_number,
+            job.scopes,
+            warn=self._warn_of_files,
+        )
 
     def __enter__(self) -> Session:
         """Become the step that `magnus.get_parameter` and its kin speak to."""
@@ -82,6 +90,16 @@ class Session:
         return self._job.node.resources
 
     @property
+    def scopes(self) -> tuple[str, ...]:
+        """The isolating branches around the step, outermost first."""
+        return self._job.scopes
+
+    @property
+    def staging_token(self) -> str:
+        """The part of the names under which this attempt stages files."""
+        return self.files.token
+
+    @property
     def map_variable(self) -> MapVariable:
         """The items of the maps around the step, outermost first."""
         return self._job.map_variable
@@ -108,6 +126,7 @@ class Session:
         """Return the environment for a child process, and the file in which it may leave parameters and metrics."""
         if self._bridge is None:
             self._bridge = ChildBridge(self, self._context.child_context)
+            self.files.may_have_staged = True
         return self._bridge.environment({name: self._current(name) for name in self.parameter_names})
 
     def collect_child_outputs(self) -> None:
@@ -141,7 +160,7 @@ class Session:
             target = Path(scratch, name)
             target.parent.mkdir(parents=True, exist_ok=True)
             copyfile(path, target)
-            self.record(put_names(self._context.services.catalog, self.run_id, Path(scratch), [name]))
+            self.record(self.files.keep(Path(scratch), name))
 
     def mask(self, text: str) -> str:
         """Return *text* with every secret that was handed out hidden."""
@@ -197,20 +216,29 @@ class Session:
 
     def get_from_catalog(self, settings: CatalogSettings, folder: Path | None = None) -> list[DataCatalog]:
         """Bring files of this run to *folder*, or to the compute data folder."""
-        found = get_files(
-            self._context.services.catalog, self.run_id, folder or self.compute_data_folder, settings
-        )
-        return self.record(found)
+        return self.record(self.files.get(folder or self.compute_data_folder, settings))
 
     def put_in_catalog(self, folder: Path, patterns: Iterable[str]) -> list[DataCatalog]:
-        """Store files below *folder* at once."""
-        return self.record(put_files(self._context.services.catalog, self.run_id, folder, list(patterns)))
+        """Store files below *folder* at once; they count once the step has succeeded."""
+        return self.record(self.files.put(folder, patterns, staged=True))
 
     def record(self, entries: list[DataCatalog]) -> list[DataCatalog]:
         """Note files in the step's log; a file that is got or put again is there once, as it was last."""
         known = {(entry.stage, entry.name): entry for entry in (*self._step.data_catalog, *entries)}
         self._step.data_catalog = list(known.values())
         return entries
+
+    def drop_files(self) -> None:
+        """Drop what the attempt, which has failed, had stored.
+
+        Raises:
+            CatalogError: The catalog could not record it.
+        """
+        self._step.data_catalog = self.files.drop(self._step.data_catalog)
+
+    def _warn_of_files(self, message: str) -> None:
+        self._context.reporter.warning(f"step '{self.step_name}': {message}")
+        self._step.message = "; ".join(filter(None, (self._step.message, message)))
 
     def tracker_context(self) -> AbstractContextManager[Any]:
         """Return a context in which the experiment tracker's own client is set up for this run."""

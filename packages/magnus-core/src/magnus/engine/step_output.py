@@ -41,11 +41,6 @@ class StepOutput:
         self._log = _LogFile(log_path, lambda error: warn(f"the log of step '{step_name or log_path.name}' is given up: {error}"))
         self._streams = tuple(_Stream(number, prefix, terminal, self._log, masker) for number in (1, 2))
 
-    @property
-    def has_log(self) -> bool:
-        """True once something was printed."""
-        return self._log.is_begun or any(stream.holds_back for stream in self._streams)
-
     def write(self, data: bytes, number: int) -> None:
         """Take what the step wrote on stdout (1) or stderr (2)."""
         self._streams[number - 1].feed(data)
@@ -65,10 +60,6 @@ class _LogFile:
         self._give_up = give_up
         self._file: BinaryIO | None = None
         self._is_lost = False
-
-    @property
-    def is_begun(self) -> bool:
-        return self._file is not None
 
     def write(self, data: bytes) -> None:
         if self._is_lost:
@@ -111,10 +102,6 @@ class _Stream:
 
     def feed(self, data: bytes) -> None:
         self._show(self._masker.feed(data))
-
-    @property
-    def holds_back(self) -> bool:
-        return self._masker.holds_back
 
     def finish(self) -> None:
         self._show(self._masker.flush())

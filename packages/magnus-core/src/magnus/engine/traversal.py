@@ -23,7 +23,8 @@ from magnus.engine.composite import FanOut, Pending, Walk, failure_of, open_bran
 from magnus.engine.folder_snapshot import FolderSnapshot
 from magnus.engine.interrupt import StopRun
 from magnus.engine.scope import Scope
-from magnus.errors import ExecutionError, JobSubmissionError
+from magnus.engine.step_files import join_files
+from magnus.errors import ExecutionError, JobSubmissionError, MagnusError
 from magnus.ports.executor import InteractiveExecutor
 from magnus.ports.node_type import Role
 
@@ -97,7 +98,14 @@ class Traversal:
         """
         return self._walk_to_end(root_walk(graph, self._root_scope, self._deadline(graph, is_root=True)))
 
-    def execute_branch(self, graph: Graph, branch: str, map_variable: MapVariable, start_at: str) -> Status:
+    def execute_branch(
+        self,
+        graph: Graph,
+        branch: str,
+        map_variable: MapVariable,
+        start_at: str,
+        scopes: tuple[str, ...] = (),
+    ) -> Status:
         """Walk one branch alone, from *start_at*, whose opening is recorded already; raises like `execute_graph`.
 
         Args:
@@ -105,9 +113,10 @@ class Traversal:
             branch: Its internal name; this traversal was made with its parameters.
             map_variable: The items of the maps around it.
             start_at: The first of its nodes that has not ended.
+            scopes: The isolating branches around its steps, outermost first.
         """
         deadline = self._deadline(graph)
-        walk = Walk(graph, branch, self._root_scope, start_at, map_variable=map_variable, deadline=deadline)
+        walk = Walk(graph, branch, self._root_scope, start_at, map_variable, scopes, deadline=deadline)
         self._open_branches[branch] = None
         status = self._walk_to_end(walk)
         self._recorder.add_branch_log(BranchLog(branch, status))
@@ -335,6 +344,7 @@ class Traversal:
             attempt_number=pending.attempt_number,
             map_variable=walk.map_variable,
             options=self._context.types.executor_options(node),
+            scopes=walk.scopes,
         )
         # What an earlier traversal has recorded may be replaced by its job at any moment, and is not to be written over.
         if pending.attempt_number == 1 and step.internal_name not in self._attached.steps:
@@ -540,6 +550,8 @@ class Traversal:
             ),
             graph.start_at,
             map_variable=fan_out.walk.map_variable + (() if item is None else (item,)),
+            scopes=fan_out.walk.scopes
+            + (() if self._context.types.node_type(fan_out.node.type).branches_share_scope else (name,)),
             fan_out=fan_out,
             index=index,
             ran_something=fan_out.must_run,
@@ -567,6 +579,12 @@ class Traversal:
         self._recorder.flush()
         step, walk = fan_out.step, fan_out.walk
         walk.ran_something |= fan_out.ran_something
+        branches = [fan_out.internal_name(index) for index in range(len(fan_out.branches))]
+        try:
+            join_files(self._context, step.internal_name, branches, walk.scopes)
+        except MagnusError as error:
+            step.message = str(error)
+            return self._end_step(step, Status.FAIL)
         failed = fan_out.failed_branches()
         if failed:
             step.message = failure_of(failed)
@@ -578,7 +596,6 @@ class Traversal:
             self._context.reporter.warning(f"step '{step.internal_name}': {note}")
         step.message = "; ".join(notes)
         if self._rerun is not None and not walk.ran_something:
-            branches = [fan_out.internal_name(index) for index in range(len(fan_out.branches))]
             in_record = {name: value.in_record() for name, value in outputs.items()}
             if self._rerun.had_joined(step.internal_name, branches, in_record):
                 step.mock = True

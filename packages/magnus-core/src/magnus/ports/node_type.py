@@ -32,6 +32,9 @@ class NodeType(ABC):
     takes_other_keys: ClassVar[bool] = False
     """Whether any further key is kept as it is."""
 
+    branches_share_scope: ClassVar[bool] = False
+    """True if the branches of a composite node use the files and names of the graph around them, instead of their own."""
+
     def fan_out(self, node: Node, parameters: Values) -> Sequence[tuple[str, Graph, tuple[str, Any] | None]]:
         """Return the branches of a composite node, in declared order: name, graph, and the map item if there is one.
 

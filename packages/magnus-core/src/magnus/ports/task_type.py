@@ -112,6 +112,16 @@ class TaskType(ABC):
         """Return the parameters without which *command* cannot start, as far as that can be told without running anything."""
         return []
 
+    def config_of_shared(
+        self, command: str, command_config: Mapping[str, Any], step_name: str
+    ) -> Mapping[str, Any]:
+        """Return the `command_config` of a step whose *command* other steps of the same graph have too.
+
+        For types whose tasks leave a file that is named after the command: so each step leaves its own. By default it is
+        *command_config* as written.
+        """
+        return command_config
+
     @abstractmethod
     def run(self, command: str, options: Any, context: TaskContext) -> TaskResult:
         """Run *command* to its end. What it prints is captured by the core, at the level of file descriptors.

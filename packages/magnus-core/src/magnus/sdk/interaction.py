@@ -16,19 +16,20 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from magnus.domain.file_scopes import OBJECT_SUFFIX, OBJECTS
+from magnus.domain.names import LONGEST_FILE_NAME, shortened
 from magnus.domain.nodes import CatalogSettings
 from magnus.engine.current import running_step
 from magnus.errors import ExecutionError, OutsideRunError, ParametersError
 from magnus.ports.experiment_tracker import Metric
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from contextlib import AbstractContextManager
 
     from magnus.engine.context import Services
     from magnus.engine.current import StepSession
 
-_OBJECTS = "_objects"
 _PICKLE_MARK = b"\x80"  # no JSON text begins with it
 _NOT_IN_FILE_NAMES = re.compile(r"[%/\\*?\[\]{}!\x00-\x1f]|^[.\s~-]|\s$")
 
@@ -191,34 +192,36 @@ def put_object(data: Any, name: str, *, allow_pickle: bool = False) -> None:
 
         content = pickle.dumps(data)
     with tempfile.TemporaryDirectory(prefix="magnus-object-") as folder:
-        path = Path(folder, _OBJECTS, _file_name(name))
+        path = Path(folder, OBJECTS, _file_name(name))
         path.parent.mkdir()
         path.write_bytes(content)
-        session.put_in_catalog(Path(folder), [f"{_OBJECTS}/{path.name}"])
+        session.put_in_catalog(Path(folder), [f"{OBJECTS}/{path.name}"])
 
 
 def get_object(name: str, *, allow_pickle: bool = False) -> Any:
     """Return the object that `put_object` stored under *name* in this run.
 
     Args:
-        name: As it was given to `put_object`.
+        name: As it was given to `put_object`. An object of a branch that has ended is also found as
+            `<node>/<branch or item>/<name>`, and only so where several branches have put different ones.
         allow_pickle: Load a pickle as well. Loading it runs code that it names: allow it only where everyone who can
             write to the catalog is trusted.
 
     Raises:
-        ExecutionError: There is no object of that name, or it is a pickle and *allow_pickle* is not given.
+        ExecutionError: There is no object of that name, branches have put different ones, or it is a pickle and
+            *allow_pickle* is not given.
         CatalogError: The catalog failed.
         OutsideRunError: No step is running.
     """
     session = _session("get_object")
     with tempfile.TemporaryDirectory(prefix="magnus-object-") as folder:
-        wanted = f"{_OBJECTS}/{_file_name(name)}"
-        session.get_from_catalog(CatalogSettings(optional=(wanted,)), Path(folder))
-        path = Path(folder, wanted)
-        if not path.exists():
+        for wanted in _object_files(name):
+            if session.get_from_catalog(CatalogSettings(optional=(wanted,)), Path(folder)):
+                content = Path(folder, wanted).read_bytes()
+                break
+        else:
             message = f"no object '{name}' in the catalog of run {session.run_id}; let an earlier step call put_object"
             raise ExecutionError(message)
-        content = path.read_bytes()
     if not content.startswith(_PICKLE_MARK):
         return json.loads(content.decode(errors="surrogatepass"))
     if not allow_pickle:
@@ -283,7 +286,17 @@ def _file_name(name: str) -> str:
     encoded = _NOT_IN_FILE_NAMES.sub(
         lambda match: "".join(f"%{byte:02X}" for byte in match.group().encode()), name
     )
-    return f"{encoded}.object"
+    return f"{shortened(encoded, LONGEST_FILE_NAME)}{OBJECT_SUFFIX}"
+
+
+def _object_files(name: str) -> Iterator[str]:
+    """Yield the file of the object *name*, then the files that it names by the branches that have put them."""
+    yield f"{OBJECTS}/{_file_name(name)}"
+    parts = name.split("/")
+    for count in range(2, len(parts), 2):
+        rest = "/".join(parts[count:])
+        if rest and all(parts[:count]):
+            yield f"{'/'.join(parts[:count])}/{OBJECTS}/{_file_name(rest)}"
 
 
 def _plain(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import stat
 from typing import TYPE_CHECKING, Any
 
 from magnus.domain.capabilities import Reach, ServiceCapabilities
@@ -10,7 +11,7 @@ from magnus.errors import CatalogError
 from magnus.ports.catalog import Catalog, CatalogEntry, GarbageReport
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 
@@ -50,6 +51,19 @@ class FakeCatalog(Catalog):
             target = folder / entry.name
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
+            if entry.is_executable:
+                target.chmod(target.stat().st_mode | 0o111)
+
+    def put_as(self, run_id: str, folder: Path, names: Mapping[str, str]) -> list[CatalogEntry]:
+        """Read the files."""
+        return [self._put_one(run_id, folder, path, name) for name, path in names.items()]
+
+    def change_entries(self, run_id: str, entries: Sequence[CatalogEntry], removed: Sequence[str]) -> None:
+        """Change the dictionary."""
+        own = self.runs.setdefault(run_id, {})
+        for name in removed:
+            own.pop(name, None)
+        own.update((entry.name, entry) for entry in entries)
 
     def list_entries(self, run_id: str) -> list[CatalogEntry]:
         """Return what the run has."""
@@ -91,16 +105,16 @@ class FakeCatalog(Catalog):
                 del self.contents[data_hash]
         return GarbageReport(len(garbage), sum(map(len, garbage.values())))
 
-    def _put_one(self, run_id: str, folder: Path, name: str) -> CatalogEntry:
+    def _put_one(self, run_id: str, folder: Path, path: str, name: str = "") -> CatalogEntry:
         try:
-            content = (folder / name).read_bytes()
+            content = (folder / path).read_bytes()
+            mode = (folder / path).stat().st_mode
         except OSError as error:
-            raise CatalogError(f"the file {folder / name} could not be read: {error.strerror}") from error
+            raise CatalogError(f"the file {folder / path} could not be read: {error.strerror}") from error
         data_hash = _hash(content)
         self.contents[data_hash] = content
-        entry = self.runs.setdefault(run_id, {})[name] = CatalogEntry(
-            name, data_hash, len(content), data_hash
-        )
+        entry = CatalogEntry(name or path, data_hash, len(content), data_hash, bool(mode & stat.S_IXUSR))
+        self.runs.setdefault(run_id, {})[entry.name] = entry
         return entry
 
 

@@ -13,6 +13,7 @@ from magnus.engine.composite import failure_of, open_branch, record_join
 from magnus.engine.one_by_one import OneByOneExecutor
 from magnus.engine.interrupt import StopRun
 from magnus.engine.scope import Scope
+from magnus.engine.step_files import join_files
 from magnus.engine.traversal import Traversal, next_node_name
 from magnus.errors import ConfigurationError, ExecutionError
 from magnus.ports.executor import InteractiveExecutor, OrchestrationExecutor
@@ -149,6 +150,8 @@ def _join(inside: InsideRun, address: Address, step: StepLog | None) -> Status:
         return step.status
     node_type = context.types.node_type(address.node.type)
     branches = node_type.fan_out(address.node, scope.values)
+    internal_names = [branch_name(address.name, name) for name, _, _ in branches]
+    join_files(context, address.name, internal_names, address.branch.scopes(context.types))
     failed = _failed(context, address, [name for name, _, _ in branches])
     if failed:
         step.message = failure_of(failed)
@@ -200,7 +203,9 @@ def _walk(inside: InsideRun, branch: Branch) -> Status:
     start_at = _walked(context, branch.name, branch.graph).next_node
     traversal = Traversal(context, inside.run.step_runner, values)
     try:
-        return traversal.execute_branch(branch.graph, branch.name, branch.map_variable, start_at)
+        return traversal.execute_branch(
+            branch.graph, branch.name, branch.map_variable, start_at, branch.scopes(context.types)
+        )
     except StopRun as stop:
         raise stopped(inside, f"the branch '{branch.name}'", stop) from stop
 

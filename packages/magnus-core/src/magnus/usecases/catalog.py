@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from magnus.domain.file_patterns import FilePattern
+from magnus.domain.file_scopes import Found, Place, is_note, readable_name, split_stored
 from magnus.domain.patterns import pattern_problem
-from magnus.engine.catalog_sync import select_entries
-from magnus.errors import ConfigurationError, Problem
+from magnus.engine.step_files import reading
+from magnus.errors import ConfigurationError, ExecutionError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from magnus.domain.file_scopes import ScopedEntries
     from magnus.ports.catalog import Catalog, CatalogEntry, GarbageReport
 
 
@@ -23,26 +26,56 @@ def list_runs(catalog: Catalog) -> list[str]:
 def list_files(catalog: Catalog, run_id: str, patterns: Sequence[str] = ()) -> list[CatalogEntry]:
     """Return the files of a run, ordered by name: those that *patterns* mean, or all, its logs included.
 
+    A file of a branch is called `<node>/<branch or item>/<name>`; a pattern that means the plain name means it too.
+
     Raises:
         ConfigurationError: A pattern cannot be used, or the run has no files.
     """
-    _check_patterns(patterns)
-    entries = catalog.list_entries(run_id)
-    if not entries:
+    entries = _entries(catalog, run_id)
+    if not patterns:
+        return [entry for _, entry in entries]
+    exact = {entry.name for _, entry in entries} | {plain for plain, _ in entries}
+    compiled = [
+        FilePattern.exactly(pattern) if pattern in exact else _compiled(pattern) for pattern in patterns
+    ]
+    return [
+        entry
+        for plain, entry in entries
+        if any(pattern.matches(entry.name) or pattern.matches(plain) for pattern in compiled)
+    ]
+
+
+def _entries(catalog: Catalog, run_id: str) -> list[tuple[str, CatalogEntry]]:
+    """Return the plain name and the entry, with the name that people call it by, of each file of a run."""
+    stored = [entry for entry in catalog.list_entries(run_id) if not is_note(entry.name)]
+    if not stored:
         raise ConfigurationError(_no_files(catalog, run_id))
-    return select_entries(entries, patterns) if patterns else entries
+    entries = [
+        (split_stored(entry.name)[1], entry._replace(name=readable_name(entry.name))) for entry in stored
+    ]
+    return sorted(entries, key=lambda each: each[1].name)
 
 
 def get(catalog: Catalog, run_id: str, patterns: Sequence[str], destination: Path) -> list[CatalogEntry]:
     """Bring the files of a run that *patterns* mean, or all, its logs included, to *destination*; return them.
 
+    A pattern means what it would mean to a step behind the last one of the outermost graph.
+
     Raises:
-        ConfigurationError: A pattern cannot be used or matches nothing, or the run has no files.
+        ConfigurationError: A pattern cannot be used, matches nothing or means different contents of branches, or the run has
+            no files.
         CatalogError: A file could not be brought.
     """
-    entries = list_files(catalog, run_id)
-    _check_patterns(patterns)
-    unmatched = [pattern for pattern in patterns if not select_entries(entries, [pattern])]
+    selected = {entry.name: entry for entry in list_files(catalog, run_id)}
+    if patterns:
+        selected = {}
+    unmatched = []
+    with reading(catalog, run_id) as entries:
+        for pattern in patterns:
+            found = _find(entries, pattern)
+            selected |= {each.name: each.entry._replace(name=each.name) for each in found}
+            if not found:
+                unmatched.append(pattern)
     if unmatched:
         raise ConfigurationError(
             [
@@ -52,9 +85,17 @@ def get(catalog: Catalog, run_id: str, patterns: Sequence[str], destination: Pat
                 for pattern in unmatched
             ]
         )
-    selected = select_entries(entries, patterns) if patterns else entries
-    catalog.get(run_id, destination, selected)
-    return selected
+    wanted = [selected[name] for name in sorted(selected)]
+    catalog.get(run_id, destination, wanted)
+    return wanted
+
+
+def _find(entries: ScopedEntries[CatalogEntry], pattern: str) -> list[Found[CatalogEntry]]:
+    try:
+        exact = entries.find_exactly(pattern, Place())
+        return [Found(pattern, exact)] if exact else entries.find(_compiled(pattern), Place())
+    except ExecutionError as error:
+        raise ConfigurationError(str(error)) from error
 
 
 def verify(catalog: Catalog, run_ids: Sequence[str] = ()) -> dict[str, list[str]]:
@@ -67,7 +108,21 @@ def verify(catalog: Catalog, run_ids: Sequence[str] = ()) -> dict[str, list[str]
     unknown = [run_id for run_id in run_ids if run_id not in known]
     if unknown:
         raise ConfigurationError([Problem(_no_files(catalog, run_id)) for run_id in unknown])
-    return {run_id: catalog.verify(run_id) for run_id in run_ids or known}
+    return {run_id: _verify(catalog, run_id) for run_id in run_ids or known}
+
+
+def _verify(catalog: Catalog, run_id: str) -> list[str]:
+    """Return what is wrong with the files of a run, each called as people call it."""
+    messages = catalog.verify(run_id)
+    if not messages:
+        return []
+    names = sorted((entry.name for entry in catalog.list_entries(run_id)), key=len, reverse=True)
+    shown = []
+    for message in messages:
+        name = next((name for name in names if message.startswith(f"{name}:")), "")
+        if not is_note(name):
+            shown.append(readable_name(name) + message[len(name) :])
+    return shown
 
 
 def collect_garbage(catalog: Catalog, *, dry_run: bool) -> GarbageReport:
@@ -75,9 +130,10 @@ def collect_garbage(catalog: Catalog, *, dry_run: bool) -> GarbageReport:
     return catalog.collect_garbage(dry_run=dry_run)
 
 
-def _check_patterns(patterns: Sequence[str]) -> None:
-    if problems := [Problem(problem) for pattern in patterns if (problem := pattern_problem(pattern))]:
-        raise ConfigurationError(problems)
+def _compiled(pattern: str) -> FilePattern:
+    if problem := pattern_problem(pattern):
+        raise ConfigurationError(problem)
+    return FilePattern(pattern)
 
 
 def _no_files(catalog: Catalog, run_id: str) -> str:

@@ -151,6 +151,7 @@ def _run(run: Run, forwarded: ForwardedJob, node: Node) -> Status:
         attempt_number=forwarded.attempt_number,
         map_variable=forwarded.map_variable,
         options=run.context.types.executor_options(node),
+        scopes=forwarded.scopes,
     )
     run.context.interrupts.install()
     try:
@@ -255,7 +256,7 @@ def _prepare_process(forwarded: Forwarded) -> None:
 
 def _node(job: ForwardedJob, adapters: AdapterManager) -> Node:
     """Build the node alone: what a step costs must not grow with the graph around it."""
-    name = short_name(job.step_name)
+    name = short_name(job.step_name).replace("%", "")  # which only a shortened name has, and no node
     success, fail = (f"{name} {end}" for end in ("succeeded", "failed"))
     definition = {key: value for key, value in job.node.items() if key != "on_failure"} | {"next": success}
     steps: Mapping[str, object] = {name: definition, success: {"type": "success"}, fail: {"type": "fail"}}

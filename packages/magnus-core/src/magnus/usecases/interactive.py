@@ -122,10 +122,13 @@ class InteractiveRun:
         if not failure:
             try:
                 outputs = self._session.outputs(TaskResult())
+                self._session.files.publish()
                 self._session.hand_over_metrics()
             except BaseException as caught:  # noqa: BLE001 - raised again, once it is in the run log
                 error, failure = caught, f"{type(caught).__name__}: {caught}"
         with self._stack:
+            if failure:
+                self._session.drop_files()
             self._record(outputs, failure)
         if error is not None:
             raise error

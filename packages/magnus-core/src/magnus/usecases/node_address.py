@@ -12,6 +12,8 @@ from magnus.domain.names import (
     branch_name,
     decode_map_value,
     encode_map_value,
+    is_shortened,
+    shortened,
     split,
     step_name,
 )
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from magnus.domain.graph import Graph
     from magnus.domain.jobs import MapVariable
     from magnus.domain.nodes import Node
+    from magnus.engine.context import Types
 
 T = TypeVar("T")
 
@@ -34,11 +37,17 @@ class Branch(NamedTuple):
         name: The internal name; `""` for the outermost graph.
         graph: The graph.
         map_variable: The items of the maps around it, outermost first.
+        owners: For each branch from the outermost graph to this one, its internal name and the type of its composite node.
     """
 
     name: str
     graph: Graph
     map_variable: MapVariable
+    owners: tuple[tuple[str, str], ...] = ()
+
+    def scopes(self, types: Types) -> tuple[str, ...]:
+        """Return the isolating branches around the steps of this one, outermost first; itself, if it isolates, is the last."""
+        return tuple(name for name, owner in self.owners if not types.node_type(owner).branches_share_scope)
 
 
 class Address(NamedTuple):
@@ -113,6 +122,7 @@ def read_map_variable(text: str | None) -> dict[str, Any] | None:
 def _descend(graph: Graph, parts: tuple[str, ...], path: str, given: Mapping[str, Any] | None) -> Branch:
     name = ROOT_BRANCH
     items: list[tuple[str, Any]] = []
+    owners: list[tuple[str, str]] = []
     for owner, part in zip(parts[::2], parts[1::2], strict=True):
         node = _member(graph.nodes, owner, f"'{path}': no step", name)
         if not node.is_composite:
@@ -127,12 +137,16 @@ def _descend(graph: Graph, parts: tuple[str, ...], path: str, given: Mapping[str
             items.append((node.map.iterate_as, item))
             (graph,) = node.branches.values()
             inner = encode_map_value(item)
+            _check_branch(part, inner, path)
         name = branch_name(step_name(name, node.name), inner)
+        owners.append((name, node.type))
     _check_given(items, path, given)
-    return Branch(name, graph, tuple(items))
+    return Branch(name, graph, tuple(items), tuple(owners))
 
 
 def _item(name: str, part: str, path: str, given: Mapping[str, Any] | None) -> Any:
+    if is_shortened(part) and given is not None and name in given:
+        return given[name]  # `_check_given` compares their names
     if part != ITEM:
         try:
             return decode_map_value(part)
@@ -143,6 +157,12 @@ def _item(name: str, part: str, path: str, given: Mapping[str, Any] | None) -> A
             f"'{path}': '{ITEM}' stands for the item '{name}', which --map-variable has to give"
         )
     return given[name]
+
+
+def _check_branch(part: str, name: str, path: str) -> None:
+    """Refuse an item that does not go with the shortened name of its branch."""
+    if is_shortened(part) and part != name:
+        raise ConfigurationError(f"'{path}': '{part}' stands for another item than --map-variable gives")
 
 
 def _check_given(items: list[tuple[str, Any]], path: str, given: Mapping[str, Any] | None) -> None:
@@ -159,6 +179,9 @@ def _member(members: Mapping[str, T], part: str, problem: str, place: str) -> T:
     name = unquote(part)
     if name in members:
         return members[name]
+    for member, value in members.items():
+        if shortened(member) == name:
+            return value
     where = f" in '{place}'" if place else ""
     raise ConfigurationError(f"{problem} '{name}'{where}{_hint(name, members)}")
 

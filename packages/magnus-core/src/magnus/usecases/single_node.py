@@ -141,6 +141,7 @@ def _attempt(inside: InsideRun, address: Address, step: StepLog) -> Status:
         attempt_number=len(step.attempts) + 1,
         map_variable=address.branch.map_variable,
         options=context.types.executor_options(address.node),
+        scopes=address.branch.scopes(context.types),
     )
     try:
         if step.attempts:

@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from magnus.domain.file_patterns import LOG_FOLDER
 from magnus.errors import ConfigurationError
 from magnus.ports.catalog import CatalogEntry
 from magnus.usecases.runs import select_step, steps_within
@@ -47,5 +48,5 @@ def _log_entries(step: StepLog) -> list[CatalogEntry]:
     return [
         CatalogEntry(entry.name, entry.data_hash, entry.size, entry.catalog_relative_path)
         for entry in step.data_catalog
-        if entry.stage == "log"
+        if entry.stage == "log" and entry.name.startswith(f"{LOG_FOLDER}/")
     ]

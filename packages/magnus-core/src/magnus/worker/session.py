@@ -79,6 +79,11 @@ class WorkerSession:
         return tuple(self._task.scopes)
 
     @property
+    def staging_token(self) -> str:
+        """The part of the names under which this attempt stages files."""
+        return self._task.staging_token
+
+    @property
     def parameter_names(self) -> frozenset[str]:
         """The names of all parameters, those that the task has just set included."""
         return frozenset(self._values) | frozenset(self.set)

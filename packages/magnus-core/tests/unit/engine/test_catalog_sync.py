@@ -6,15 +6,35 @@ import pytest
 
 from magnus.builtin.do_nothing import DoNothingCatalog
 from magnus.domain.nodes import CatalogSettings
-from magnus.engine.catalog_sync import find_files, get_files, put_files, put_names, select_entries
+from magnus.engine.catalog_sync import find_files, select_entries
+from magnus.engine.step_files import StepFiles
 from magnus.errors import ExecutionError
 from magnus.ports.catalog import TEMPORARY_PREFIX, CatalogEntry
 from magnus.testing.fake_catalog import FakeCatalog
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from magnus.domain.run_log import DataCatalog
+    from magnus.ports.catalog import Catalog
+
 RUN = "run"
+
+
+def get_files(catalog: Catalog, run_id: str, folder: Path, settings: CatalogSettings) -> list[DataCatalog]:
+    """Get files as a step of the outermost graph."""
+    return StepFiles(catalog, run_id, "step", 1).get(folder, settings)
+
+
+def put_files(catalog: Catalog, run_id: str, folder: Path, patterns: Iterable[str]) -> list[DataCatalog]:
+    """Put files as a step of the outermost graph."""
+    return StepFiles(catalog, run_id, "step", 1).put(folder, patterns)
+
+
+def put_names(catalog: Catalog, run_id: str, folder: Path, names: Sequence[str]) -> list[DataCatalog]:
+    """Put named files as a step of the outermost graph."""
+    return StepFiles(catalog, run_id, "step", 1).put_names(folder, names)
 
 
 @pytest.fixture

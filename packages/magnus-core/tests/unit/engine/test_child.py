@@ -29,6 +29,8 @@ class Step:
     run_id = "run-1"
     tag = "tag"
     step_name = "step"
+    scopes = ("each.%=1",)
+    staging_token = "token"
     map_variable = (("i", 1),)
     compute_data_folder = Path("data")
 

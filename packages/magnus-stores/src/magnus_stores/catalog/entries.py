@@ -19,10 +19,11 @@ _HASH = re.compile(r"[0-9a-f]{64}")
 
 
 class Content(NamedTuple):
-    """What an entry refers to: the SHA-256 in hexadecimal, and the size in bytes."""
+    """What an entry refers to: the SHA-256 in hexadecimal, the size in bytes, and if the file may be executed."""
 
     data_hash: str
     size: int
+    is_executable: bool = False
 
 
 def location_of(data_hash: str) -> str:
@@ -32,7 +33,13 @@ def location_of(data_hash: str) -> str:
 
 def entry_of(name: str, content: Content) -> CatalogEntry:
     """Return the entry of a file."""
-    return CatalogEntry(name, content.data_hash, content.size, location_of(content.data_hash))
+    location = location_of(content.data_hash)
+    return CatalogEntry(name, content.data_hash, content.size, location, content.is_executable)
+
+
+def content_of(entry: CatalogEntry) -> Content:
+    """Return what an entry refers to."""
+    return Content(entry.data_hash, entry.size, entry.is_executable)
 
 
 def check_name(name: str) -> None:

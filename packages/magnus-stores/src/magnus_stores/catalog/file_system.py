@@ -5,23 +5,27 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from magnus.domain.capabilities import Reach, ServiceCapabilities
+from magnus.domain.file_patterns import NOTES_FOLDER
 from magnus.domain.names import run_id_problem
 from magnus.errors import CatalogError
-from magnus.ports.catalog import TEMPORARY_PREFIX, Catalog, GarbageReport
+from magnus.ports.catalog import TEMPORARY_PREFIX, Catalog, EntryChanges, GarbageReport
 from magnus_stores.catalog.entries import (
     OBJECTS,
     RUNS,
     Content,
     check_hash,
     check_name,
+    content_of,
     damaged,
     entry_of,
 )
 from magnus_stores.catalog.failures import reported
+from magnus_stores.catalog.files import remove
 from magnus_stores.catalog.locking import locked
 from magnus_stores.catalog.object_store import CorruptContentError, ObjectStore
 from magnus_stores.catalog.places import Places
@@ -35,6 +39,7 @@ if TYPE_CHECKING:
     from magnus.ports.catalog import CatalogEntry
 
 _NAME = "file-system"
+_NOTES = f"{NOTES_FOLDER}/"
 _INDEX_SUFFIX = ".jsonl"
 _NO_LINKS = frozenset({errno.EPERM, errno.EACCES, errno.EMLINK, errno.EXDEV, errno.ENOTSUP, errno.ENOSYS})
 
@@ -88,18 +93,24 @@ class FileSystemCatalog(Catalog):
 
     def put(self, run_id: str, folder: Path, names: Sequence[str]) -> list[CatalogEntry]:
         """Store the files whose content is not there yet, then write the entries in one go."""
+        stored = {entry.name: entry for entry in self.put_as(run_id, folder, {name: name for name in names})}
+        return [stored[name] for name in names]
+
+    def put_as(self, run_id: str, folder: Path, names: Mapping[str, str]) -> list[CatalogEntry]:
+        """Store the files whose content is not there yet, then write the entries in one go."""
         index = self._index(run_id)
-        contents: list[Content] = []
+        contents: dict[str, Content] = {}
         with self._keep_contents():
             # Around the loop and not in it, where it would cost a tenth of a small file; the error names the file.
             with reported(_NAME, "store files of", str(folder)):
-                for name in names:
+                for name, path in names.items():
                     check_name(name)
-                    contents.append(self._objects.add(f"{folder}/{name}"))
+                    check_name(path)
+                    contents[name] = self._objects.add(f"{folder}/{path}")
             if names:
                 with reported(_NAME, "list the entries of", f"run {run_id}"):
-                    self._record(run_id, index, dict(zip(names, contents, strict=True)))
-        return [entry_of(name, content) for name, content in zip(names, contents, strict=True)]
+                    self._record(run_id, index, contents)
+        return [entry_of(name, content) for name, content in contents.items()]
 
     def get(self, run_id: str, folder: Path, entries: Sequence[CatalogEntry]) -> None:
         """Copy each content beside its target, verify it, and move it to its place."""
@@ -111,7 +122,7 @@ class FileSystemCatalog(Catalog):
                 check_name(entry.name)
                 check_hash(entry)
                 parent = places.prepare(entry.name)
-                content = Content(entry.data_hash, entry.size)
+                content = content_of(entry)
                 try:
                     self._objects.bring(content, f"{base}/{entry.name}", f"{parent}/{temporary_name}")
                 except CorruptContentError:
@@ -124,6 +135,25 @@ class FileSystemCatalog(Catalog):
         with reported(_NAME, "read the entries of", f"run {run_id}"):
             contents = self._index(run_id).read()
             return [entry_of(name, contents[name]) for name in sorted(contents)]
+
+    def change_entries(self, run_id: str, entries: Sequence[CatalogEntry], removed: Sequence[str]) -> None:
+        """Append lines to the journal, then follow in the tree."""
+        for entry in entries:
+            check_name(entry.name)
+            check_hash(entry)
+        if not entries and not removed:
+            return
+        with self._keep_contents(), reported(_NAME, "change the entries of", f"run {run_id}"):
+            contents = {entry.name: content_of(entry) for entry in entries}
+            self._record(run_id, self._index(run_id), contents, removed=removed)
+
+    def read_changes(self, run_id: str, mark: object | None = None) -> EntryChanges:
+        """Read what the run's journal has got since it was last read."""
+        with reported(_NAME, "read the entries of", f"run {run_id}"):
+            changes = self._index(run_id).read_changes(mark)
+        changed = [entry_of(name, content) for name, content in changes.contents.items() if content]
+        removed = [name for name, content in changes.contents.items() if content is None]
+        return EntryChanges(changes.mark, changed, removed, changes.is_complete)
 
     def sync_between_runs(self, previous_run_id: str, run_id: str) -> int:
         """Add lines to the journal and links to the tree; no content is read."""
@@ -208,7 +238,13 @@ class FileSystemCatalog(Catalog):
         return index
 
     def _record(
-        self, run_id: str, index: RunIndex, contents: Mapping[str, Content], *, replace: bool = True
+        self,
+        run_id: str,
+        index: RunIndex,
+        contents: Mapping[str, Content],
+        *,
+        replace: bool = True,
+        removed: Sequence[str] = (),
     ) -> None:
         with index.locked() as descriptor:
             known = index.read_from(descriptor)
@@ -216,11 +252,16 @@ class FileSystemCatalog(Catalog):
                 new = {name: content for name, content in contents.items() if known.get(name) != content}
             else:
                 new = contents = {name: content for name, content in contents.items() if name not in known}
-            if new:
-                index.append(descriptor, new)
+            gone = [name for name in removed if name in known]
+            if new or gone:
+                index.append(descriptor, new, gone)
             # After the journal, and while its lock is held: the tree then shows what the journal says last.
             for name, content in contents.items():
-                self._show(run_id, name, content)
+                if not name.startswith(_NOTES):
+                    self._show(run_id, name, content)
+            for name in gone:
+                with suppress(NotADirectoryError, IsADirectoryError, PermissionError):
+                    remove(f"{self._root}/{run_id}/{name}")
 
     def _show(self, run_id: str, name: str, content: Content) -> None:
         """Link an entry into the tree of its run; the tree is for people, so what cannot stand there is left out."""
@@ -241,7 +282,7 @@ class FileSystemCatalog(Catalog):
         except OSError as error:
             if error.errno not in _NO_LINKS:
                 raise
-            self._objects.copy(content.data_hash, target)
+            self._objects.copy(content, target)
 
     def _replace_shown(self, content: Content, source: str, target: str) -> None:
         temporary = self._objects.temporary_path()
@@ -250,6 +291,6 @@ class FileSystemCatalog(Catalog):
         except OSError as error:
             if error.errno not in _NO_LINKS:
                 raise
-            self._objects.copy(content.data_hash, target)
+            self._objects.copy(content, target)
         else:
             os.replace(temporary, target)

@@ -18,15 +18,15 @@ READ = os.O_RDONLY | os.O_CLOEXEC
 CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 
-def open_regular(path: str) -> tuple[int, int]:
-    """Open the regular file at *path*; return its descriptor and its size in bytes."""
+def open_regular(path: str) -> tuple[int, int, bool]:
+    """Open the regular file at *path*; return its descriptor, its size in bytes, and if its owner may execute it."""
     # Without O_NONBLOCK a named pipe would keep us here for ever.
     descriptor = os.open(path, READ | os.O_NONBLOCK)
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
         raise OSError(None, "not a regular file", path)
-    return descriptor, status.st_size
+    return descriptor, status.st_size, bool(status.st_mode & stat.S_IXUSR)
 
 
 def open_changeable(path: str, size: int) -> int | None:
@@ -47,9 +47,19 @@ def open_changeable(path: str, size: int) -> int | None:
     return None
 
 
-def write_beside(target: str, temporary: str, write: Callable[[int], None]) -> None:
+def match_executable(descriptor: int, *, is_executable: bool) -> None:
+    """Give the open file the executable bit, or take it away: for whoever may read the file."""
+    mode = os.fstat(descriptor).st_mode
+    if bool(mode & stat.S_IXUSR) != is_executable:
+        readable = (mode & 0o444) >> 2
+        os.fchmod(descriptor, (mode & 0o666) | (readable if is_executable else 0))
+
+
+def write_beside(
+    target: str, temporary: str, write: Callable[[int], None], *, is_executable: bool = False
+) -> None:
     """Make *target* of what *write* puts into *temporary*, in the same folder; nothing is left of what fails."""
-    descriptor = os.open(temporary, CREATE, COPY_MODE)
+    descriptor = os.open(temporary, CREATE, COPY_MODE | 0o111 if is_executable else COPY_MODE)
     try:
         try:
             write(descriptor)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import stat
+from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,7 @@ from magnus_stores.catalog.files import (
     CREATE,
     READ,
     SMALL_BYTES,
+    match_executable,
     open_changeable,
     open_regular,
     read_whole,
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator
 
 _OBJECT_MODE = 0o444
+_EXECUTABLE_MODE = 0o555
 
 
 class CorruptContentError(Exception):
@@ -58,16 +62,15 @@ class ObjectStore:
 
     def add(self, source: str) -> Content:
         """Store the regular file *source* unless its content is there; that of a large file is read in blocks."""
-        descriptor, size = open_regular(source)
+        descriptor, size, is_executable = open_regular(source)
         try:
-            if size <= SMALL_BYTES:
-                data = read_whole(descriptor, size)
-                if data is not None:
-                    return self._add_small(data)
-                os.lseek(descriptor, 0, os.SEEK_SET)
-            return self._add_large(descriptor, size)
+            content = self._add(descriptor, size)
         finally:
             os.close(descriptor)
+        if not is_executable:
+            return content
+        self._make_executable(content)
+        return content._replace(is_executable=True)
 
     def bring(self, content: Content, target: str, temporary: str) -> None:
         """Make *target* an ordinary file with the content, by way of *temporary* in the same folder.
@@ -87,12 +90,12 @@ class ObjectStore:
         finally:
             os.close(source)
 
-    def copy(self, data_hash: str, target: str) -> None:
+    def copy(self, content: Content, target: str) -> None:
         """Put a read-only copy of a content at *target*, for places that no link can lead to."""
         temporary = self.temporary_path()
         try:
-            shutil.copyfile(self.path_of(data_hash), temporary)
-            os.chmod(temporary, _OBJECT_MODE)
+            shutil.copyfile(self.path_of(content.data_hash), temporary)
+            os.chmod(temporary, _EXECUTABLE_MODE if content.is_executable else _OBJECT_MODE)
             os.replace(temporary, target)
         except BaseException:
             remove(temporary)
@@ -130,6 +133,21 @@ class ObjectStore:
         for item in _scan(f"{self.root}/sizes"):
             if int(item.name) not in sizes:
                 os.unlink(item.path)
+
+    def _add(self, descriptor: int, size: int) -> Content:
+        if size <= SMALL_BYTES:
+            data = read_whole(descriptor, size)
+            if data is not None:
+                return self._add_small(data)
+            os.lseek(descriptor, 0, os.SEEK_SET)
+        return self._add_large(descriptor, size)
+
+    def _make_executable(self, content: Content) -> None:
+        """Let the links by which people look at the content be executed; the entry decides what a step gets."""
+        path = self.path_of(content.data_hash)
+        with suppress(PermissionError):  # another user has stored it
+            if not os.stat(path).st_mode & stat.S_IXUSR:
+                os.chmod(path, _EXECUTABLE_MODE)
 
     def _add_small(self, data: bytes) -> Content:
         content = Content(hashlib.sha256(data).hexdigest(), len(data))
@@ -211,10 +229,16 @@ def _bring_small(source: int, content: Content, target: str, temporary: str) -> 
     if current is not None:
         try:
             if read_whole(current, content.size) == data:
+                match_executable(current, is_executable=content.is_executable)
                 return
         finally:
             os.close(current)
-    write_beside(target, temporary, lambda descriptor: write_all(descriptor, data))
+    write_beside(
+        target,
+        temporary,
+        lambda descriptor: write_all(descriptor, data),
+        is_executable=content.is_executable,
+    )
 
 
 def _bring_large(source: int, content: Content, target: str, temporary: str) -> None:
@@ -222,6 +246,7 @@ def _bring_large(source: int, content: Content, target: str, temporary: str) -> 
     if current is not None:
         try:
             if hash_if_equal(source, current) == content.data_hash:
+                match_executable(current, is_executable=content.is_executable)
                 return
         finally:
             os.close(current)
@@ -232,7 +257,7 @@ def _bring_large(source: int, content: Content, target: str, temporary: str) -> 
         if found != content.data_hash:
             raise CorruptContentError
 
-    write_beside(target, temporary, copy)
+    write_beside(target, temporary, copy, is_executable=content.is_executable)
 
 
 def _scan(folder: str) -> list[os.DirEntry[str]]:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from magnus.domain.capabilities import Reach, ServiceCapabilities
 from magnus.domain.names import run_id_problem
 from magnus.errors import CatalogError
-from magnus.ports.catalog import TEMPORARY_PREFIX, Catalog, GarbageReport
+from magnus.ports.catalog import TEMPORARY_PREFIX, Catalog, EntryChanges, GarbageReport
 from magnus_stores.aws.bucket import Bucket
 from magnus_stores.aws.options import S3Options, objects_must_be_allowed, require_boto3
 from magnus_stores.aws.parallel import in_parallel
@@ -30,6 +30,7 @@ from magnus_stores.catalog.entries import (
     Content,
     check_hash,
     check_name,
+    content_of,
     damaged,
     entry_of,
 )
@@ -100,14 +101,20 @@ class S3Catalog(Catalog):
 
     def put(self, run_id: str, folder: Path, names: Sequence[str]) -> list[CatalogEntry]:
         """Store the contents that are not there yet, several at the same time, then write the entries in one go."""
+        stored = {entry.name: entry for entry in self.put_as(run_id, folder, {name: name for name in names})}
+        return [stored[name] for name in names]
+
+    def put_as(self, run_id: str, folder: Path, names: Mapping[str, str]) -> list[CatalogEntry]:
+        """Store the contents that are not there yet, several at the same time, then write the entries in one go."""
         index = self._index(run_id)
-        for name in names:
+        for name, path in names.items():
             check_name(name)
+            check_name(path)
         if not names:
             return []
         contents: dict[str, Content] = {}
         with ExitStack() as until_listed, self._bucket.uploads() as transfers:
-            pending = list(dict.fromkeys(names))
+            pending = list(dict.fromkeys(names.values()))
             for _ in range(_ROUNDS):
                 with reported(_NAME, "store files of", str(folder)):
                     described = {name: self._contents.describe(f"{folder}/{name}") for name in pending}
@@ -117,8 +124,8 @@ class S3Catalog(Catalog):
                 changed = self._store(folder, described, transfers)
                 pending = [name for name in pending if described[name] in changed]
                 if not pending:
-                    index.append(contents)
-                    return [entry_of(name, contents[name]) for name in names]
+                    index.append({name: contents[path] for name, path in names.items()})
+                    return [entry_of(name, contents[path]) for name, path in names.items()]
         raise CatalogError(
             f"{folder}/{pending[0]} changed each of the {_ROUNDS} times it was read; the step must have finished writing "
             "its files when it ends"
@@ -139,16 +146,32 @@ class S3Catalog(Catalog):
             return
         with self._bucket.downloads() as transfers:
 
-            def bring(item: tuple[Content, list[_Place]]) -> None:
-                self._bring(run_id, item[0], item[1], transfers)
+            def bring(places: list[_Place]) -> None:
+                self._bring(run_id, places, transfers)
 
-            for _ in in_parallel(bring, wanted.items(), stop=partial(transfers.shutdown, cancel=True)):
+            for _ in in_parallel(bring, wanted.values(), stop=partial(transfers.shutdown, cancel=True)):
                 pass
 
     def list_entries(self, run_id: str) -> list[CatalogEntry]:
         """Read what has been put since the last time."""
         contents = self._index(run_id).read()
         return [entry_of(name, contents[name]) for name in sorted(contents)]
+
+    def change_entries(self, run_id: str, entries: Sequence[CatalogEntry], removed: Sequence[str]) -> None:
+        """Write one object, which holds all changes."""
+        for entry in entries:
+            check_name(entry.name)
+            check_hash(entry)
+        if entries or removed:
+            contents = {entry.name: content_of(entry) for entry in entries}
+            self._index(run_id).append(contents, removed)
+
+    def read_changes(self, run_id: str, mark: object | None = None) -> EntryChanges:
+        """Read what has been put since the last time: one request where that is nothing."""
+        changes = self._index(run_id).read_changes(mark)
+        changed = [entry_of(name, content) for name, content in changes.contents.items() if content]
+        removed = [name for name, content in changes.contents.items() if content is None]
+        return EntryChanges(changes.mark, changed, removed, changes.is_complete)
 
     def sync_between_runs(self, previous_run_id: str, run_id: str) -> int:
         """Add entries; no content is read."""
@@ -229,14 +252,14 @@ class S3Catalog(Catalog):
         stored = in_parallel(store, one_of_each.items(), stop=partial(transfers.shutdown, cancel=True))
         return {content for content in stored if content}
 
-    def _bring(self, run_id: str, content: Content, places: list[_Place], transfers: TransferManager) -> None:
+    def _bring(self, run_id: str, places: list[_Place], transfers: TransferManager) -> None:
         first, *others = places
         try:
             with reported(_NAME, "bring a file to", first.target):
-                self._contents.bring(content, first.target, first.temporary, transfers)
+                self._contents.bring(content_of(first.entry), first.target, first.temporary, transfers)
             for other in others:
                 with reported(_NAME, "bring a file to", other.target):
-                    copy_brought(first.target, content, other.target, other.temporary)
+                    copy_brought(first.target, content_of(other.entry), other.target, other.temporary)
         except CorruptContentError:
             raise CatalogError(damaged(run_id, first.entry, "does not match its hash")) from None
         except MissingContentError:

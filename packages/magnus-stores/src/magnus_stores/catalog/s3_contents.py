@@ -11,6 +11,7 @@ from magnus_stores.catalog.entries import Content, location_of
 from magnus_stores.catalog.files import (
     READ,
     SMALL_BYTES,
+    match_executable,
     open_changeable,
     open_regular,
     read_whole,
@@ -42,12 +43,12 @@ class S3Contents:
 
     def describe(self, source: str) -> Content:
         """Return the hash and the size of the regular file *source*."""
-        descriptor, size = open_regular(source)
+        descriptor, size, is_executable = open_regular(source)
         try:
             if size <= SMALL_BYTES and (data := read_whole(descriptor, size)) is not None:
-                return Content(hashlib.sha256(data).hexdigest(), len(data))
+                return Content(hashlib.sha256(data).hexdigest(), len(data), is_executable)
             os.lseek(descriptor, 0, os.SEEK_SET)
-            return Content(*hash_descriptor(descriptor))
+            return Content(*hash_descriptor(descriptor), is_executable)
         finally:
             os.close(descriptor)
 
@@ -61,7 +62,7 @@ class S3Contents:
         # The size is looked at because it is free.
         if self._bucket.size(key) == content.size:
             return
-        descriptor, _ = open_regular(source)
+        descriptor, _, _ = open_regular(source)
         try:
             if content.size <= SMALL_BYTES:
                 data = read_whole(descriptor, content.size)
@@ -91,7 +92,12 @@ class S3Contents:
                 raise MissingContentError
             if hashlib.sha256(data).hexdigest() != content.data_hash:
                 raise CorruptContentError
-            write_beside(target, temporary, lambda descriptor: write_all(descriptor, data))
+            write_beside(
+                target,
+                temporary,
+                lambda descriptor: write_all(descriptor, data),
+                is_executable=content.is_executable,
+            )
             return
 
         def fetch(descriptor: int) -> None:
@@ -101,7 +107,7 @@ class S3Contents:
                 if file.finish() != content.data_hash:
                     raise CorruptContentError
 
-        write_beside(target, temporary, fetch)
+        write_beside(target, temporary, fetch, is_executable=content.is_executable)
 
     def problem(self, content: Content) -> str | None:
         """Return what is wrong with a content as it is stored, or None."""
@@ -133,7 +139,7 @@ def copy_brought(source: str, content: Content, target: str, temporary: str) -> 
             raise CorruptContentError
 
     try:
-        write_beside(target, temporary, copy)
+        write_beside(target, temporary, copy, is_executable=content.is_executable)
     finally:
         os.close(reading)
 
@@ -164,11 +170,14 @@ class _CheckedSource:
 
 
 def _holds(path: str, content: Content) -> bool:
-    """Say whether *path* is an ordinary file with that content, which a step may change."""
+    """Return if *path* is an ordinary file with that content, which a step may change; its mode is then right as well."""
     descriptor = open_changeable(path, content.size)
     if descriptor is None:
         return False
     try:
-        return hash_descriptor(descriptor) == content
+        if hash_descriptor(descriptor) != (content.data_hash, content.size):
+            return False
+        match_executable(descriptor, is_executable=content.is_executable)
+        return True
     finally:
         os.close(descriptor)

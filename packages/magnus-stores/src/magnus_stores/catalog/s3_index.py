@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from threading import Lock
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from magnus.errors import CatalogError
 from magnus_stores.aws.parallel import WORKERS, in_parallel
@@ -30,8 +30,18 @@ _TRIES = 20
 
 
 class _Placed(NamedTuple):
+    """An entry, or with no content the removal of one."""
+
     order: str
-    content: Content
+    content: Content | None
+
+
+class IndexChanges(NamedTuple):
+    """Changes since an earlier reading: for each name its content, None where it was removed."""
+
+    mark: object
+    contents: Mapping[str, Content | None]
+    is_complete: bool
 
 
 class S3RunIndex:
@@ -43,6 +53,12 @@ class S3RunIndex:
         self._folder = f"{RUNS}/{run_id}/"
         self._lock = Lock()
         self._objects: dict[str, Mapping[str, _Placed]] = {}
+        self._latest: dict[str, _Placed] = {}
+        """What the objects read so far say together."""
+        self._changed: list[str] = []
+        """The names in the order in which they were read, for readers that come back."""
+        self._epoch = object()
+        """Another one as soon as entries have vanished, so that all is to be read anew."""
 
     def read(self, workers: int = WORKERS) -> Mapping[str, Content]:
         """Return what the run holds, by name, in no order: one request, and one for each put that was not known yet.
@@ -51,18 +67,30 @@ class S3RunIndex:
             workers: How many requests may be made at the same time.
         """
         with self._lock:
-            return {name: placed.content for name, placed in self._read(workers).items()}
+            return {
+                name: placed.content for name, placed in self._read(workers).items() if placed.content is not None
+            }
 
-    def append(self, contents: Mapping[str, Content]) -> None:
-        """Add entries, in place of those of the same names."""
+    def read_changes(self, mark: object | None) -> IndexChanges:
+        """Return what was read since the call that returned *mark*, after reading what is new."""
+        with self._lock:
+            latest = self._read(WORKERS)
+            is_known = isinstance(mark, tuple) and mark[0] is self._epoch
+            names = self._changed[mark[1] :] if isinstance(mark, tuple) and is_known else list(latest)
+            found = {name: latest[name].content for name in dict.fromkeys(names)}
+            return IndexChanges((self._epoch, len(self._changed)), found, is_complete=not is_known)
+
+    def append(self, contents: Mapping[str, Content], removed: Iterable[str] = ()) -> None:
+        """Add entries, in place of those of the same names, and remove others."""
         with self._lock:
             # Newer ones are listed first.
             newest = next(self._bucket.list(self._folder, limit=1), None)
             number = 1 + (_number_of(newest.key) if newest else 0)
             key, order = self._new_object(number)
-            placed = {name: _Placed(order, content) for name, content in contents.items()}
+            placed = {name: _Placed(order, None) for name in removed}
+            placed |= {name: _Placed(order, content) for name, content in contents.items()}
             self._bucket.put(key, _encode(placed))
-            self._objects[key] = placed
+            self._take(key, placed)
             if number % MERGED_AT == 0:
                 self._merge()
 
@@ -76,19 +104,36 @@ class S3RunIndex:
             keys = [found.key for found in self._bucket.list(self._folder)]
             new = [key for key in keys if key not in self._objects]
             fetched = dict(zip(new, in_parallel(self._fetch, new, workers), strict=True))
-            self._objects = {
-                key: held for key in keys if (held := self._objects.get(key) or fetched.get(key)) is not None
-            }
+            for key, placed in fetched.items():
+                if placed is not None:
+                    self._take(key, placed)
+            present = set(keys)
+            vanished = [key for key in self._objects if key not in present]
+            for key in vanished:
+                del self._objects[key]
+            # Merged objects say together what they said before; those of a deleted run are missing.
+            if vanished and (latest := _latest(self._objects.values())) != self._latest:
+                self._latest = latest
+                self._changed = []
+                self._epoch = object()
             # Otherwise someone has merged objects between the listing and the reading.
             if len(self._objects) == len(keys):
-                return _latest(self._objects.values())
+                return self._latest
         raise CatalogError(
             f"{self._bucket.shown}{self._folder} changed each of the {_TRIES} times it was read; try again",
             retriable=True,
         )
 
+    def _take(self, key: str, placed: Mapping[str, _Placed]) -> None:
+        self._objects[key] = placed
+        for name, each in placed.items():
+            known = self._latest.get(name)
+            if known is None or known.order < each.order:
+                self._latest[name] = each
+                self._changed.append(name)
+
     def _merge(self) -> None:
-        merged = self._read(WORKERS)
+        merged = dict(self._read(WORKERS))
         replaced = list(self._objects)
         if len(replaced) < MERGED_AT:
             return  # someone else was quicker
@@ -130,7 +175,7 @@ def _number_of(key: str) -> int:
 
 def _encode(entries: Mapping[str, _Placed]) -> bytes:
     lines: list[object] = [{"version": _VERSION}]
-    lines += [[name, content.data_hash, content.size, order] for name, (order, content) in entries.items()]
+    lines += [_row(name, placed) for name, placed in entries.items()]
     return "".join(f"{json.dumps(line)}\n" for line in lines).encode("ascii")
 
 
@@ -141,4 +186,19 @@ def _decode(data: bytes) -> dict[str, _Placed]:
         message = f"it has format {version}"
         raise ValueError(message)
     rows = [json.loads(line) for line in lines]
-    return {name: _Placed(order, Content(data_hash, size)) for name, data_hash, size, order in rows}
+    return dict(_placed(*row) for row in rows)
+
+
+def _row(name: str, placed: _Placed) -> list[object]:
+    order, content = placed
+    if content is None:
+        return [name, order]
+    row: list[object] = [name, content.data_hash, content.size, order]
+    return [*row, 1] if content.is_executable else row
+
+
+def _placed(name: str, *values: Any) -> tuple[str, _Placed]:
+    if len(values) == 1:
+        return name, _Placed(values[0], None)
+    data_hash, size, order, *is_executable = values
+    return name, _Placed(order, Content(data_hash, size, bool(is_executable)))

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from magnus.domain.names import encode_map_value
+from magnus.domain.names import encode_map_value, shortened
 from magnus.ports.task_type import TaskFailedError, TaskResult, TaskType
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from magnus.domain.jobs import MapVariable
     from magnus.ports.task_type import TaskContext
@@ -29,8 +29,9 @@ class NotebookOptions:
     """What `command_config` of a notebook task may hold.
 
     Attributes:
-        notebook_output_path: Where the executed notebook is written; by default `<name>_out.ipynb` beside the notebook.
-            Inside a map the item goes before the ending, so that items do not overwrite each other's.
+        notebook_output_path: Where the executed notebook is written; by default `<name>_out.ipynb` beside the notebook, or
+            `<name>_<step>_out.ipynb` where several steps of the graph execute it. Inside a map the item goes before the
+            ending, so that items do not overwrite each other's; in the catalog each item has names of its own.
         kernel: The Jupyter kernel; by default the one that the notebook names.
         timeout: The most seconds that one cell may take; by default there is no limit.
     """
@@ -71,6 +72,19 @@ class NotebookTask(TaskType):
             return f"'{command}' is not the path of a notebook; it ends in {SUFFIX}"
         return None
 
+    def config_of_shared(
+        self, command: str, command_config: Mapping[str, Any], step_name: str
+    ) -> Mapping[str, Any]:
+        """Name the executed notebook after the step as well, unless it was given a path."""
+        if command_config.get("notebook_output_path"):
+            return command_config
+        path = Path(command.strip())
+        step = shortened(step_name.replace("/", "_"))
+        return {
+            **command_config,
+            "notebook_output_path": str(path.with_name(f"{path.stem}_{step}_out{SUFFIX}")),
+        }
+
     def run(self, command: str, options: Any, context: TaskContext) -> TaskResult:
         """Execute the notebook.
 
@@ -94,7 +108,9 @@ class NotebookTask(TaskType):
         try:
             failure = execute(notebook, options, cell, environment)
         finally:
-            _keep(render(masked(notebook, context)), target, context)
+            # In the catalog the item's own name space tells it from that of other items.
+            name = output_path(path, options.notebook_output_path, ()).name
+            _keep(render(masked(notebook, context)), target, name, context)
         if failure is not None and not _is_success(failure):
             message = f"cell {failure.number} of {target} failed: {failure.name}: {failure.text}".rstrip(": ")
             raise TaskFailedError(context.mask(plain_text(message)), _exit_code(failure))
@@ -173,12 +189,12 @@ def _similar(name: str, folder: Path) -> str | None:
     return next(iter(get_close_matches(name, list(names), n=1)), None)
 
 
-def _keep(text: str, target: Path, context: TaskContext) -> None:
+def _keep(text: str, target: Path, name: str, context: TaskContext) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.part")
     temporary.write_text(text, encoding="utf-8")
     temporary.replace(target)
-    context.keep_file(target, target.name)
+    context.keep_file(target, name)
 
 
 def _is_success(failure: CellFailure) -> bool:

@@ -66,6 +66,7 @@ class TaskMessage(NamedTuple):
         folder: Working directory of the task.
         scratch: Folder for the files of this attempt; the engine removes it.
         scopes: Branches around the step whose files are their own.
+        staging_token: Part of the names under which this attempt stages files.
         got: Names of the files that were brought from the catalog.
         function: The function, pickled by value, where no process can import it; empty otherwise.
     """
@@ -81,6 +82,7 @@ class TaskMessage(NamedTuple):
     folder: str
     scratch: str
     scopes: Sequence[str] = ()
+    staging_token: str = ""
     got: Sequence[str] = ()
     function: bytes = b""
 

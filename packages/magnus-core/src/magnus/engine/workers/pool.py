@@ -485,15 +485,14 @@ class WorkerPool:
     def _finish(self, running: Running) -> None:
         """Store the files and the log, and record the attempt."""
         attempt = running.attempt
-        settings = attempt.job.node.catalog
-        puts = attempt.is_successful and settings is not None and bool(settings.put)
-        if not puts and not running.output.has_log:
-            self._put_files(running, None)
-            return
-        work = attempt.put_files if puts else _nothing
-        self._background.submit(work, lambda _, error: self._put_files(running, error))
+        if running.has_had_children:  # they may have stored files
+            attempt.session.files.may_have_staged = True
+        if attempt.has_files_at_end:
+            self._background.submit(attempt.end_files, lambda _, error: self._ended_files(running, error))
+        else:
+            self._ended_files(running, None)
 
-    def _put_files(self, running: Running, error: BaseException | None) -> None:
+    def _ended_files(self, running: Running, error: BaseException | None) -> None:
         if running.has_ended:
             return
         attempt = running.attempt
@@ -544,7 +543,3 @@ class WorkerPool:
         if worker.kill_at is None:
             worker.kill_at = time.monotonic() + self._context.stop_grace_seconds
         worker.command(TERMINATE)
-
-
-def _nothing() -> None:
-    """Do nothing, in the place of something."""

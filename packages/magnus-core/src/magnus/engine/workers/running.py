@@ -51,6 +51,11 @@ class Running:
         """Return the message for the worker; the folder that it names is made when it is needed."""
         return self.attempt.message(self._folder)
 
+    @property
+    def has_had_children(self) -> bool:
+        """True if the task has started a child process by means of magnus."""
+        return os.path.exists(self._folder)  # noqa: PTH110 - a text, once a step
+
     def take_output(self, data: bytes, stream: int) -> None:
         """Show and keep what the task has printed; secrets that its children have fetched are hidden first."""
         self._secrets.tell_new(self.attempt.session.learn_secret)
@@ -62,7 +67,7 @@ class Running:
 
     def close(self) -> None:
         """Remove the files of the attempt."""
-        if os.path.exists(self._folder):  # noqa: PTH110 - a text, once a step
+        if self.has_had_children:
             shutil.rmtree(self._folder, ignore_errors=True)
 
 

@@ -34,6 +34,8 @@ class FakeContext:
         self.run_id = "run-1"
         self.tag = "my tag"
         self.step_name = "a step"
+        self.scopes: tuple[str, ...] = ()
+        self.staging_token = "token"
         self.map_variable = map_variable
         self.compute_data_folder = Path("data")
         self.resources = None
