@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from magnus.engine.terminal import Terminal
     from magnus.engine.workers.keeper import Keeper
     from magnus.engine.workers.messages import WorkerSetup
+    from magnus.engine.workspaces import Workspaces
     from magnus.plugins.manager import AdapterManager
     from magnus.ports.executor import ComputeNeeds, Executor
     from magnus.ports.integration import Integration
@@ -219,12 +221,14 @@ def open_run(  # noqa: PLR0913 - the one place where a run is put together
     main_module: str = "",
     keeper: Keeper | None = None,
     debugs: bool = False,
+    workspaces: Workspaces | None = None,
 ) -> Run:
     """Put together what a process needs to traverse a run, or to run steps of it; the caller closes it.
 
     *names_steps* is false where the reader of the output puts the names of steps before the lines; *records_stops* where the
     process that traverses records a step that is stopped; *limits_time* where another process keeps the `timeout` of the
-    step. *main_module* is the name under which a worker imports the running script, if the steps need it.
+    step. *workspaces* are the folders of the steps, by default the ones that the executor's capabilities ask for.
+    *main_module* is the name under which a worker imports the running script, if the steps need it.
     """
     # Here, so that whoever only judges a configuration does not wait for what runs steps.
     from magnus.engine.clock import Clock
@@ -232,6 +236,7 @@ def open_run(  # noqa: PLR0913 - the one place where a run is put together
     from magnus.engine.recorder import RunRecorder
     from magnus.engine.step import StepRunner
     from magnus.engine.workers.setup import setup_of_workers
+    from magnus.engine.workspaces import Workspaces
 
     stack = ExitStack()
     try:
@@ -241,6 +246,10 @@ def open_run(  # noqa: PLR0913 - the one place where a run is put together
         if executor is None:
             executor = setup.build_executor()
             stack.callback(executor.close)
+        if workspaces is None:
+            isolation = setup.executor_capabilities().isolation
+            workspaces = Workspaces(isolation, os.getcwd())  # noqa: PTH109
+        stack.callback(workspaces.close)
         context = RunContext(
             run_id=run_id,
             tag=tag,
@@ -254,6 +263,7 @@ def open_run(  # noqa: PLR0913 - the one place where a run is put together
             clock=Clock(),
             interrupts=Interrupts(),
             code_identities=list(code_identities),
+            workspaces=workspaces,
             child_context=setup.described(_FOR_CHILDREN),
             configuration=setup.described(),
             records_stops=records_stops,

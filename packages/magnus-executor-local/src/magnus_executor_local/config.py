@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from magnus.ports.executor import CommonOptions
 
@@ -16,6 +17,8 @@ class LocalOptions(CommonOptions):
         ignore_resources: Run nodes that ask for `resources`, though nothing here enforces them.
         in_process: For debuggers: run steps in the process that traverses, one after another. A step that ends the process
             ends the run, what it changes in the process stays, its output is not kept, and no `timeout` holds.
+        isolation: The steps that share a folder: those of a `branch`, those of a branch with a folder for the outermost graph
+            as well (`run`, so that several runs can work in one project), or none (`step`, as on AWS Batch).
         stop_grace: Seconds that a step has to end by itself after SIGTERM, to save a checkpoint; then it is killed.
     """
 
@@ -23,6 +26,7 @@ class LocalOptions(CommonOptions):
     ignore_resources: bool = False
     in_process: bool = False
     stop_grace: float = 5.0
+    isolation: Literal["branch", "run", "step"] = "branch"
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""

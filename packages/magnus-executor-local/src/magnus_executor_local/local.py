@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from magnus.domain.capabilities import ExecutorCapabilities, Feature, Placement
+from magnus.domain.capabilities import ExecutorCapabilities, Feature, Isolation, Placement
 from magnus.domain.machine import usable_cores
 from magnus.ports.executor import InteractiveExecutor
 from magnus_executor_local.config import LocalOptions
@@ -55,6 +55,7 @@ class LocalExecutor(InteractiveExecutor):
         return ExecutorCapabilities(
             placement=Placement.SAME_PROCESS if options.in_process else Placement.SAME_HOST,
             serves_from_traversal=True,
+            isolation=Isolation(options.isolation),
             concurrent_branches=options.enable_parallel,
             refused_features=refused,
         )

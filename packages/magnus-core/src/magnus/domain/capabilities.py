@@ -57,6 +57,19 @@ class Feature(StrEnum):
     CATALOG = "catalog"
 
 
+class Isolation(StrEnum):
+    """How far a step works in a folder of its own on the machine of magnus."""
+
+    NONE = "none"
+    """The compute itself keeps steps apart."""
+    BRANCH = "branch"
+    """Each branch and map item has its own."""
+    RUN = "run"
+    """The outermost graph has its own, too."""
+    STEP = "step"
+    """Each attempt begins in a fresh one."""
+
+
 class ExecutorCapabilities(NamedTuple):
     """What an executor, with given options, can do.
 
@@ -71,6 +84,7 @@ class ExecutorCapabilities(NamedTuple):
         runs_tasks: Whether tasks really run; False for one that only walks the dag.
         serves_from_traversal: Whether the process that traverses works with the services on behalf of the steps, wherever these
             run: then a service has to reach no further than that process, and only one process writes.
+        isolation: How far the core gives steps folders of their own.
     """
 
     placement: Placement
@@ -81,6 +95,7 @@ class ExecutorCapabilities(NamedTuple):
     task_types: frozenset[str] | None = None
     runs_tasks: bool = True
     serves_from_traversal: bool = False
+    isolation: Isolation = Isolation.NONE
 
     @property
     def served_at(self) -> Placement:

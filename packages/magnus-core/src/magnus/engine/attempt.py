@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -77,6 +76,7 @@ class Attempt:
             return
         if isinstance(self.context.executor, InteractiveExecutor):
             self.context.executor.prepare_for_node_execution(self.job)
+        _ = self.session.workspace  # made now: what is wrong with it is the step's own failure
         # The files that a failed attempt got, put and kept are dropped; its output stays.
         self.step.data_catalog = [
             entry for entry in self.step.data_catalog if entry.name.startswith(f"{LOG_FOLDER}/")
@@ -111,7 +111,7 @@ class Attempt:
             parameters={name: value.text for name, value in self.scope.values.items()},
             map_variable=self.job.map_variable,
             resources=self.job.node.resources,
-            compute_data_folder=os.path.join(session.folder, session.compute_data_folder),  # noqa: PTH118
+            compute_data_folder=session.workspace.data_folder,
             folder=session.folder,
             scratch=scratch,
             scopes=session.scopes,
@@ -126,7 +126,9 @@ class Attempt:
             MagnusError, ValueError, TypeError: It cannot be used.
         """
         parameters = {str(name): Value(str(text)) for name, text in done["parameters"].items()}
-        metrics = tuple(Metric(str(name), Value(text).decode(), int(step)) for name, text, step in done["metrics"])
+        metrics = tuple(
+            Metric(str(name), Value(text).decode(), int(step)) for name, text, step in done["metrics"]
+        )
         self.outputs = self.session.outputs_of_worker(parameters, metrics, done["message"])
 
     @property
@@ -182,6 +184,9 @@ class Attempt:
     def fail_by(self, error: BaseException) -> str:
         """Note that one of the engine's own parts of the attempt has failed; return the text for the step's log."""
         text = str(error) if isinstance(error, MagnusError) else f"{type(error).__name__}: {error}"
+        folder = self.session.__dict__.get("workspace")
+        if folder is not None:  # where it is differs from run to run
+            text = text.replace(f"{folder.folder}/", "")
         self.fail(Failure(self.context.masker.mask(text), names=names_of(type(error))))
         return text
 
@@ -214,10 +219,18 @@ class Attempt:
         """
         attempt = self.record_of_attempt
         self.session.close()
+        self._leave_folder()
         attempt.end_time = self.context.clock.timestamp()
         attempt.duration = round(self.context.clock.monotonic() - self._started, 6)
         conclude(self.context, self.job, self.step, self.scope, attempt, self.outputs, is_final=is_final)
         return self.outputs
+
+    def _leave_folder(self) -> None:
+        workspaces = self.context.workspaces
+        names = [entry.name for entry in self.step.data_catalog if entry.stage != "log"]
+        workspaces.note_stored(self.job, names)
+        failed = self.record_of_attempt.status is Status.FAIL
+        workspaces.attempt_ended(self.job, failed=failed and INTERRUPTED not in self.record_of_attempt.failure)
 
 
 def run_here(attempt: Attempt, run_task: Any) -> None:

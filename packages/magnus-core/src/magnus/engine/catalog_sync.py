@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 _RESERVED = frozenset({BRANCHES, NOTES_FOLDER})
 
 
-def find_files(
-    folder: Path, patterns: Iterable[str], passed_over: dict[str, str] | None = None
-) -> list[str]:
+def find_files(folder: Path, patterns: Iterable[str], passed_over: dict[str, str] | None = None) -> list[str]:
     """Return the names, relative to *folder* and ordered, of the regular files in it that *patterns* mean.
 
     A pattern that is the name of a file or folder means that one, whatever characters the name holds. A link to a file within the folder is that file. A link to a folder is followed only where a part of the pattern

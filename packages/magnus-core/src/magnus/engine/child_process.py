@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 GRACE_SECONDS = 5.0
 """How long a process that was asked to end may take before it is killed."""
 
+
 @contextmanager
 def child_process(
     arguments: Sequence[str], environment: Mapping[str, str], stderr: int | None = None

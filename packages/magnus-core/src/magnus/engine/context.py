@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from magnus.engine.recorder import RunRecorder
     from magnus.engine.reporting import Reporter
     from magnus.engine.terminal import Terminal
+    from magnus.engine.workspaces import Workspaces
     from magnus.ports.catalog import Catalog
     from magnus.ports.executor import Executor
     from magnus.ports.experiment_tracker import ExperimentTracker
@@ -76,6 +77,7 @@ class RunContext(NamedTuple):
         clock: Time.
         interrupts: Signals.
         code_identities: Which code runs.
+        workspaces: The folders in which steps work.
         child_context: What a child process of a task needs to use magnus: configuration, never a secret.
         configuration: All blocks as they were written, credentials included, for a process that runs a step elsewhere.
         records_stops: Whether a step that is stopped is recorded by the process that runs it.
@@ -96,6 +98,7 @@ class RunContext(NamedTuple):
     clock: Clock
     interrupts: Interrupts
     code_identities: list[CodeIdentity]
+    workspaces: Workspaces
     child_context: Mapping[str, Any] = NOTHING
     configuration: Mapping[str, Any] = NOTHING
     records_stops: bool = True

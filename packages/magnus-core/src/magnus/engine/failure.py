@@ -85,7 +85,11 @@ def _print_traceback(error: BaseException, frames: TracebackType | None) -> None
     try:
         lines = _format(type(error), error, frames)
     except BaseException:  # noqa: BLE001 - the text of the error, or of one in its chain, cannot be made
-        lines = ["Traceback (most recent call last):\n", *traceback.format_tb(frames), f"{type(error).__name__}\n"]
+        lines = [
+            "Traceback (most recent call last):\n",
+            *traceback.format_tb(frames),
+            f"{type(error).__name__}\n",
+        ]
     _print("".join(lines))
 
 

@@ -107,7 +107,9 @@ def judge_capabilities(executor: ExecutorCapabilities, service: ServiceCapabilit
             f"where steps run it needs {'; '.join(service.credentials)}, which only they can tell",
             "make sure they are there",
         )
-    return Verdict(Judgement.OK, f"its reach ({service.reach}) covers where it is used ({executor.served_at})")
+    return Verdict(
+        Judgement.OK, f"its reach ({service.reach}) covers where it is used ({executor.served_at})"
+    )
 
 
 def features_of(graph: Graph) -> dict[Feature, list[str]]:

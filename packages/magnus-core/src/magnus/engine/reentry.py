@@ -44,7 +44,7 @@ def refuse_reentry(caller: str) -> None:
     message = (
         f"{caller} was called while the module '{module}' was being imported to run one of its functions as a step; "
         "a step's module is imported in another process, which must not start the pipeline again. Guard the call:\n\n"
-        "    if __name__ == \"__main__\":\n"
+        '    if __name__ == "__main__":\n'
         "        pipeline.execute(...)\n"
     )
     raise ReentryError(message)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from functools import cached_property
 from pathlib import Path
 from shutil import copyfile
 from tempfile import TemporaryDirectory
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from magnus.domain.run_log import DataCatalog, StepLog
     from magnus.engine.context import RunContext
     from magnus.engine.scope import Scope
+    from magnus.engine.workspaces import Workspace
     from magnus.ports.experiment_tracker import Metric
     from magnus.ports.task_type import TaskResult
 
@@ -112,15 +113,28 @@ class Session:
     @property
     def compute_data_folder(self) -> Path:
         """Where the step's files are."""
+        return Path(self.workspace.data_folder)
+
+    @cached_property
+    def workspace(self) -> Workspace:
+        """The folders that the attempt works in.
+
+        Raises:
+            ExecutionError: It cannot have folders of its own.
+        """
         settings = self._job.node.catalog
-        return Path(
-            (settings and settings.compute_data_folder) or self._context.services.catalog.compute_data_folder
-        )
+        data = (settings and settings.compute_data_folder) or self._context.services.catalog.compute_data_folder
+        return self._context.workspaces.of(self._job, data)
 
     @property
     def folder(self) -> str:
         """The working directory of the task."""
-        return os.getcwd()  # noqa: PTH109
+        return self.workspace.folder
+
+    @property
+    def project_folder(self) -> str:
+        """The folder in which the run was started, where the modules of the project are."""
+        return self._context.workspaces.project
 
     def child_environment(self) -> tuple[dict[str, str], Path]:
         """Return the environment for a child process, and the file in which it may leave parameters and metrics."""

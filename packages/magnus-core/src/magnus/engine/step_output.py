@@ -38,7 +38,10 @@ class StepOutput:
             warn: Called once if the log cannot be kept: the step goes on.
         """
         prefix = b"" if step_name is None else f"{step_name} | ".encode()
-        self._log = _LogFile(log_path, lambda error: warn(f"the log of step '{step_name or log_path.name}' is given up: {error}"))
+        self._log = _LogFile(
+            log_path,
+            lambda error: warn(f"the log of step '{step_name or log_path.name}' is given up: {error}"),
+        )
         self._streams = tuple(_Stream(number, prefix, terminal, self._log, masker) for number in (1, 2))
 
     def write(self, data: bytes, number: int) -> None:

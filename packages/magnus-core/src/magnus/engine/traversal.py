@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from magnus.domain.capabilities import Isolation
 from magnus.domain.graph import DEFAULT_MAX_TIME_SECONDS
 from magnus.domain.jobs import Job, JobEnd
 from magnus.domain.names import ROOT_BRANCH, step_name
@@ -352,7 +353,7 @@ class Traversal:
             self._recorder.add_step_log(step)
         pending.started, pending.started_at = self._context.clock.timestamp(), self._context.clock.monotonic()
         self._context.reporter.step_started(step, pending.attempt_number)
-        self._files_as_before(pending)
+        self._files_as_before(pending, job)
         self._run_here.lend(job, step, walk.scope)
         return job
 
@@ -438,25 +439,23 @@ class Traversal:
         self._context.reporter.step_ended(step)
         return step.status
 
-    def _files_as_before(self, pending: Pending) -> None:
-        """Let every attempt start from the same files.
-
-        Only where no sibling works in the same folder meanwhile: its files would be taken for those of a failed
-        attempt. There each attempt still gets its files from the catalog anew.
-        """
+    def _files_as_before(self, pending: Pending, job: Job) -> None:
+        """Let every attempt start from the same files, where this process sees them."""
         settings = pending.node.catalog
-        if settings is None or pending.node.retry.max_attempts == 1 or not self._owns_files(pending.walk):
+        if settings is None or pending.node.retry.max_attempts == 1 or not self._sees_files:
             return
         if pending.attempt_number == 1:
             folder = settings.compute_data_folder or self._context.services.catalog.compute_data_folder
             with suppress(ExecutionError):  # a pattern that cannot be used fails the attempt itself
-                pending.snapshot = FolderSnapshot(Path(folder), settings)
+                place = self._context.workspaces.of(job, folder)
+                pending.snapshot = FolderSnapshot(Path(place.data_folder), settings)
         elif pending.snapshot is not None:
             pending.snapshot.restore()
 
-    def _owns_files(self, walk: Walk) -> bool:
-        is_alone = walk.fan_out is None or self._executor.max_concurrent_jobs == 1
-        return is_alone and self._executor.capabilities(self._executor.options).shares_working_folder
+    @property
+    def _sees_files(self) -> bool:
+        capabilities = self._executor.capabilities(self._executor.options)
+        return capabilities.shares_working_folder and capabilities.isolation is not Isolation.STEP
 
     def _delay(self, pending: Pending, seconds: float) -> None:
         due = self._context.clock.monotonic() + seconds
@@ -567,6 +566,8 @@ class Traversal:
             return
         del self._open_branches[walk.branch]
         self._recorder.add_branch_log(BranchLog(walk.branch, status))
+        if walk.branch in walk.scopes and (kept := self._context.workspaces.branch_ended(walk.branch)):
+            self._context.reporter.warning(f"the files of branch '{walk.branch}' are kept in {kept}")
         fan_out.close(walk.index, walk.scope.outputs if status is Status.SUCCESS else None)
         fan_out.ran_something |= walk.ran_something
         if fan_out.has_ended:
@@ -580,6 +581,8 @@ class Traversal:
         step, walk = fan_out.step, fan_out.walk
         walk.ran_something |= fan_out.ran_something
         branches = [fan_out.internal_name(index) for index in range(len(fan_out.branches))]
+        if left := self._context.workspaces.take_leftovers(step.internal_name):
+            self._context.reporter.warning(left)
         try:
             join_files(self._context, step.internal_name, branches, walk.scopes)
         except MagnusError as error:

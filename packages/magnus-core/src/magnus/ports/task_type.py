@@ -51,6 +51,10 @@ class TaskContext(Protocol):
     def compute_data_folder(self) -> Path:
         """Where the step's files are."""
 
+    @property
+    def project_folder(self) -> str:
+        """The folder in which the run was started, where the modules of the project are."""
+
     def child_environment(self) -> tuple[dict[str, str], Path]:
         """Return the whole environment for a child process, and the file in which it may leave parameters and metrics."""
 

@@ -32,9 +32,35 @@ _SIGNALS = tuple(
 _TIMERS = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
 _LIMITS = tuple(getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_"))
 _LIBRARIES = ("site-packages", "dist-packages")
-_NOT_LOOKED_AT = ("_", "encodings", "importlib", "magnus.", "re.", "json.", "email.", "urllib.", "collections.", "typing.")
+_NOT_LOOKED_AT = (
+    "_",
+    "encodings",
+    "importlib",
+    "magnus.",
+    "re.",
+    "json.",
+    "email.",
+    "urllib.",
+    "collections.",
+    "typing.",
+)
 """Modules that a task reaches through others only."""
-_RARE = frozenset({"ast", "dis", "tokenize", "token", "opcode", "ntpath", "ipaddress", "site", "posix", "codecs", "enum", "weakref"})
+_RARE = frozenset(
+    {
+        "ast",
+        "dis",
+        "tokenize",
+        "token",
+        "opcode",
+        "ntpath",
+        "ipaddress",
+        "site",
+        "posix",
+        "codecs",
+        "enum",
+        "weakref",
+    }
+)
 _SHARED = frozenset({"builtins", "__main__"})
 _IS_PRIVATE = "_"
 
@@ -67,7 +93,8 @@ class ProcessState:
         self._timezone = (time.tzname, time.timezone, time.altzone, time.daylight)
         self._sys = {name: getattr(sys, name) for name in (*_STREAMS, *_HOOKS, "dont_write_bytecode")}
         self._lists = [
-            (each, list(each)) for each in (sys.path, sys.argv, sys.meta_path, sys.path_hooks, sys.warnoptions)
+            (each, list(each))
+            for each in (sys.path, sys.argv, sys.meta_path, sys.path_hooks, sys.warnoptions)
         ]
         self._threading_hook = threading.excepthook
         self._logging = _LoggingState()
@@ -338,7 +365,9 @@ class _Patches:
                 self._own[name] = (module, _state_of(dictionary))
                 continue
             looked_at = {
-                key: value for key, value in list(dictionary.items()) if key[:1] != _IS_PRIVATE and _is_fixed(value)
+                key: value
+                for key, value in list(dictionary.items())
+                if key[:1] != _IS_PRIVATE and _is_fixed(value)
             }
             self._known[name] = module
             self._dictionaries += [dictionary] * len(looked_at)
@@ -410,5 +439,3 @@ def _decimal_defaults(decimal: Any) -> dict[str, Any]:
 def _raw_environment() -> Any:
     # The encoded dict behind os.environ: comparing it takes a microsecond, decoding every variable first a hundred.
     return getattr(os.environ, "_data", os.environ)
-
-

@@ -25,9 +25,8 @@ _from_directory: dict[str, str] = {}
 
 
 @contextmanager
-def working_directory_on_path() -> Iterator[str]:
-    """Have the working directory first on `sys.path` for a while, and yield it."""
-    directory = os.getcwd()  # noqa: PTH109 - a text to compare, once a step
+def project_on_path(directory: str) -> Iterator[str]:
+    """Have the project folder *directory* first on `sys.path` for a while, and yield it."""
     present = directory in sys.path
     if not present:
         sys.path.insert(0, directory)
@@ -123,7 +122,7 @@ def import_running_script(name: str, directory: str) -> None:
     Raises:
         Exception: Whatever the script raises; `ReentryError` where it would run the pipeline again.
     """
-    with working_directory_on_path(), importing(name):
+    with project_on_path(directory), importing(name):
         _import(name, directory)
 
 

@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from magnus.builtin.task_types.arguments import Plan, plan_call
-from magnus.builtin.task_types.importing import command_of, find_function, working_directory_on_path
+from magnus.builtin.task_types.importing import command_of, find_function, project_on_path
 from magnus.ports.task_type import TaskFailedError, TaskResult, TaskType
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class PythonTask(TaskType):
             Exception: Whatever the function raised.
         """
         command = command.strip()
-        with working_directory_on_path() as directory:
+        with project_on_path(context.project_folder) as directory:
             pickled = getattr(context, "function", b"")
             function = pickle.loads(pickled) if pickled else find_function(command, directory)  # noqa: S301 - by the engine
             if problem := _cannot_be_awaited(function):

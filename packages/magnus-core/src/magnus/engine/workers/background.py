@@ -40,9 +40,9 @@ class Background:
         """Start no thread before there is work."""
         self._most_threads = most_threads
         self._threads: list[threading.Thread] = []
-        self._work: SimpleQueue[tuple[Callable[[], Any], Callable[[Any, BaseException | None], None]] | None] = (
-            SimpleQueue()
-        )
+        self._work: SimpleQueue[
+            tuple[Callable[[], Any], Callable[[Any, BaseException | None], None]] | None
+        ] = SimpleQueue()
         self._done: deque[Done] = deque()
         self._open = 0
         self.wake_descriptor, self._wake = os.pipe()

@@ -454,7 +454,9 @@ class WorkerPool:
         elif running.end is not None:
             self._fail_by_end(running, running.end)
         elif worker.exit_code is None:
-            self._fail_by_end(running, JobEnd.of_broken_channel(job, "the process that guards the step was killed"))
+            self._fail_by_end(
+                running, JobEnd.of_broken_channel(job, "the process that guards the step was killed")
+            )
         else:
             self._fail_by_end(running, JobEnd.of_process(job, worker.exit_code))
         self._finish(running)
