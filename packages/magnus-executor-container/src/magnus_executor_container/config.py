@@ -33,6 +33,8 @@ class LocalContainerOptions(CommonOptions):
         run_in_local: Run steps on this machine instead, as the executor `local` does.
         mount_project: Mount the working directory and run steps in it; else the image's own working directory is the
             project, baked in.
+        isolation: The steps that share a data folder, where the project is mounted: those of a `branch`, those of a branch with
+            one for the outermost graph as well (`run`), or none (`step`).
         entrypoint: Replaces the image's entry point; `[]` for none. An image's own must run the command that it is given.
         service_addresses: Host, or host:port, of a service as seen from here, to what it is called from inside.
         cpu: Processors, fractions allowed, where a step's `resources` ask for none.
@@ -48,6 +50,7 @@ class LocalContainerOptions(CommonOptions):
     pull: Literal["never", "missing", "always"] = "missing"
     run_in_local: bool = False
     mount_project: bool = True
+    isolation: Literal["branch", "run", "step"] = "branch"
     entrypoint: tuple[str, ...] | None = None
     service_addresses: Mapping[str, str] = field(default_factory=dict)
     cpu: float | None = None

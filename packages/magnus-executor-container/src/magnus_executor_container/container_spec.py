@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from magnus.domain.limits import Limits
+from magnus.domain.nothing import NOTHING
 from magnus.domain.owner import own_label
 from magnus_executor_container.config import PRIVATE, PROJECT
 
@@ -82,10 +83,15 @@ def step_container(
     labels: Mapping[str, str],
     needs: Sequence[ComputeNeeds],
     limits: Limits = Limits(),  # noqa: B008 - a constant value
+    data_folders: Mapping[str, str] = NOTHING,
 ) -> ContainerSpec:
-    """Return the container in which magnus runs a step, as the user who runs magnus here."""
+    """Return the container in which magnus runs a step, as the user who runs magnus here.
+
+    *data_folders* lie over those of the project: host path to path relative to the project.
+    """
     mounts: dict[str, tuple[str, bool]] = {os.getcwd(): (PROJECT, False)} if options.mount_project else {}  # noqa: PTH109
     environment: dict[str, str] = {"HOME": HOME, "USER": _user_name()}
+    mounts |= {path: (f"{PROJECT}/{name}", False) for path, name in data_folders.items()}
     for need in needs:
         mounts |= need.mounts
         environment |= need.environment

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from magnus.domain.capabilities import ExecutorCapabilities, Feature, Placement
+from magnus.domain.capabilities import ExecutorCapabilities, Feature, Isolation, Placement
 from magnus.domain.limits import limits_of
 from magnus.domain.machine import usable_cores
 from magnus.domain.owner import is_alive
 from magnus.domain.run_log import CodeIdentity, Status
-from magnus.errors import ConfigurationError, Problem
+from magnus.errors import ConfigurationError, ExecutionError, JobSubmissionError, Problem
 from magnus.ports.executor import InteractiveExecutor
 from magnus_executor_container.config import EXECUTOR, LocalContainerOptions
 from magnus_executor_container.container_spec import (
@@ -67,12 +68,11 @@ class LocalContainerExecutor(InteractiveExecutor):
     @classmethod
     def capabilities(cls, options: Any) -> ExecutorCapabilities:
         """See the port."""
-        placement = Placement.CONTAINER
-        if options.run_in_local:
-            placement = Placement.SAME_HOST if options.enable_parallel else Placement.SAME_PROCESS
+        shares_files = options.run_in_local or options.mount_project
         return ExecutorCapabilities(
-            placement=placement,
-            timeout_placement=Placement.SAME_HOST if options.run_in_local else None,
+            placement=Placement.SAME_HOST if options.run_in_local else Placement.CONTAINER,
+            serves_from_traversal=options.run_in_local and not options.enable_parallel,
+            isolation=Isolation(options.isolation) if shares_files else Isolation.NONE,
             concurrent_branches=options.enable_parallel,
             refused_features={Feature.RESOURCES: _NO_LIMITS} if options.run_in_local else {},
             mounts_working_folder=options.mount_project,
@@ -172,14 +172,15 @@ class LocalContainerExecutor(InteractiveExecutor):
 
         running: RunningJob
         if _stays_here(job.node, job.options):
-            if job.timeout_seconds is None and self.max_concurrent_jobs == 1:
+            if self.max_concurrent_jobs == 1:
                 return run_here(job)
             running = HostJob(job, run_here.remote(job, inside_compute=False), self._begun, self._ended)
         else:
             remote = run_here.remote(job, self._needs, inside_compute=True)
             limits = limits_of(job.node, EXECUTOR, job.options, self.options)
             labels = run_labels(job.run_id, job.step_name, job.attempt_number)
-            spec = step_container(job.options, remote.command, labels, self._needs, limits)
+            data = _data_folders(job, run_here)
+            spec = step_container(job.options, remote.command, labels, self._needs, limits, data)
             running = ContainerJob(
                 job, remote, self._begun, self._ended, self._engine, spec, job.options.pull
             )
@@ -266,6 +267,32 @@ class LocalContainerExecutor(InteractiveExecutor):
             state = "still running" if found.is_running else "ended"
             told.append(f"removed {what} ({state}), which a killed magnus had left")
         return told
+
+
+def _data_folders(job: Job, run_here: StepRunner) -> dict[str, str]:
+    """Return the data folder of the job's branch, by its path on this machine, and its name in the project.
+
+    Raises:
+        JobSubmissionError: The branch cannot have it to itself.
+    """
+    if not job.options.mount_project:
+        return {}  # every container has files of its own
+    try:
+        place = run_here.workspace(job)
+    except ExecutionError as error:
+        raise JobSubmissionError(str(error)) from error
+    project = os.getcwd()  # noqa: PTH109
+    if place.folder == project:
+        return {}
+    name = os.path.relpath(place.data_folder, place.folder)
+    if name == ".":
+        message = (
+            "the compute_data_folder of the step is the whole project folder, which a container cannot have to itself; "
+            "name a folder in it"
+        )
+        raise JobSubmissionError(message)
+    os.makedirs(f"{project}/{name}", exist_ok=True)  # noqa: PTH103 - the engine would make it as root
+    return {place.data_folder: name}
 
 
 def _refusal(node: Node, why: str) -> ConfigurationError:

@@ -48,10 +48,12 @@ class DemoRendererOptions(CommonOptions):
         max_workers: How many branches of one node run at the same time with *enable_parallel*. A script may run on another
             machine than the one that renders it, so it does not follow from this one's cores.
         ignore_resources: Render nodes that ask for `resources`, though nothing enforces them.
+        isolation: The steps that share a folder, as for `local`.
     """
 
     max_workers: int = 4
     ignore_resources: bool = False
+    isolation: Literal["branch", "run", "step"] = "branch"
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""

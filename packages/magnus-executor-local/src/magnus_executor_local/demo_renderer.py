@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from magnus.domain.capabilities import ExecutorCapabilities, Feature, Placement
+from magnus.domain.capabilities import ExecutorCapabilities, Feature, Isolation, Placement
 from magnus.ports.executor import OrchestrationExecutor
 from magnus_executor_local.bash import render_script
 from magnus_executor_local.config import DemoRendererOptions
@@ -31,6 +31,7 @@ class DemoRenderer(OrchestrationExecutor):
         return ExecutorCapabilities(
             placement=Placement.SAME_HOST,
             concurrent_branches=options.enable_parallel,
+            isolation=Isolation(options.isolation),
             refused_features={} if options.ignore_resources else {Feature.RESOURCES: _NO_LIMITS},
         )
 

@@ -6,6 +6,7 @@ import secrets
 import sys
 from typing import TYPE_CHECKING
 
+from magnus.engine.workspaces import workspace_of
 from magnus.engine.forwarding import Forwarded, ForwardedJob, LineSorter, own_version, read_told
 from magnus.engine.masking import StreamMasker
 from magnus.engine.step_output import StepOutput
@@ -83,7 +84,7 @@ class ForwardedStep:
                 name: value for need in needs for name, value in need.private_environment.items()
             },
             endpoints=tuple(endpoint for need in needs for endpoint in need.endpoints),
-            job=job and _forwarded(job, context.tag),
+            job=job and _forwarded(job, context.tag, "" if inside_compute else workspace_of(context, job).folder),
         ).encode()
 
     def write(self, data: bytes, stream: int) -> bool:
@@ -140,7 +141,7 @@ def _command(run_id: str, job: Job | None, shown_as: str, source: str) -> tuple[
     return (*_COMMAND, "--step-name", name, "--run-id", run_id, source)
 
 
-def _forwarded(job: Job, tag: str) -> ForwardedJob:
+def _forwarded(job: Job, tag: str, folder: str) -> ForwardedJob:
     return ForwardedJob(
         job.run_id,
         tag,
@@ -149,4 +150,5 @@ def _forwarded(job: Job, tag: str) -> ForwardedJob:
         job.map_variable,
         job.node.definition,
         job.scopes,
+        folder,
     )

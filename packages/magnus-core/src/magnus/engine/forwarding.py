@@ -36,6 +36,7 @@ class ForwardedJob(NamedTuple):
         map_variable: The items of the maps around it, outermost first.
         node: The node's own definition, in canonical form.
         scopes: The isolating branches around it, outermost first.
+        folder: The folder to work in, for a process of the same machine; empty for the current one.
     """
 
     run_id: str
@@ -45,6 +46,7 @@ class ForwardedJob(NamedTuple):
     map_variable: MapVariable
     node: Mapping[str, Any]
     scopes: tuple[str, ...] = ()
+    folder: str = ""
 
 
 class Forwarded(NamedTuple):

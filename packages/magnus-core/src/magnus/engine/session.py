@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
 from pathlib import Path
 from shutil import copyfile
@@ -12,6 +13,7 @@ from magnus.domain.parameters import Value, encode_all
 from magnus.engine.child import ChildBridge
 from magnus.engine.current import running_step
 from magnus.engine.step_files import StepFiles
+from magnus.engine.workspaces import workspace_of
 from magnus.errors import MagnusError, ParameterNotFoundError
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from magnus.domain.run_log import DataCatalog, StepLog
     from magnus.engine.context import RunContext
     from magnus.engine.scope import Scope
-    from magnus.engine.workspaces import Workspace
+    from magnus.ports.executor import Workspace
     from magnus.ports.experiment_tracker import Metric
     from magnus.ports.task_type import TaskResult
 
@@ -122,9 +124,10 @@ class Session:
         Raises:
             ExecutionError: It cannot have folders of its own.
         """
-        settings = self._job.node.catalog
-        data = (settings and settings.compute_data_folder) or self._context.services.catalog.compute_data_folder
-        return self._context.workspaces.of(self._job, data)
+        found = workspace_of(self._context, self._job)
+        if self._job.node.catalog is not None or self._job.scopes:  # there whatever the executor, so that a task may rely on it
+            os.makedirs(found.data_folder, exist_ok=True)  # noqa: PTH103
+        return found
 
     @property
     def folder(self) -> str:

@@ -12,6 +12,7 @@ from magnus.domain.names import parent, short_name
 from magnus.domain.run_log import Status, StepLog
 from magnus.engine.attempt import Attempt, keep_log, run_here
 from magnus.engine.scope import Scope
+from magnus.engine.workspaces import workspace_of
 from magnus.engine.interrupt import StopRun
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from magnus.engine.workers.keeper import Keeper
     from magnus.engine.workers.messages import WorkerSetup
     from magnus.engine.workers.pool import WorkerPool
+    from magnus.engine.workspaces import Workspace
     from magnus.ports.executor import ComputeNeeds
 
 
@@ -133,6 +135,10 @@ class StepRunner:
             shown_as=shown_as,
             mark=mark,
         )
+
+    def workspace(self, job: Job) -> Workspace:
+        """See the port."""
+        return workspace_of(self._context, job)
 
     def lend(self, job: Job, step: StepLog, scope: Scope) -> None:
         """Have at hand what a job on this machine would otherwise read from the run log."""

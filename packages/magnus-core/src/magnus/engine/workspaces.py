@@ -8,33 +8,24 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import tempfile
 from contextlib import suppress
 from hashlib import sha256
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from magnus.domain.capabilities import Isolation
 from magnus.engine.branch_folder import BranchFolder
 from magnus.errors import ExecutionError
+from magnus.ports.executor import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from magnus.domain.jobs import Job
+    from magnus.engine.context import RunContext
 
 _NAMES_SHOWN = 5
-
-
-class Workspace(NamedTuple):
-    """The folder of one attempt.
-
-    Attributes:
-        folder: Absolute path; the working directory of the task.
-        data_folder: Absolute path of the files that the catalog brings and stores.
-    """
-
-    folder: str
-    data_folder: str
 
 
 class _Leftovers:
@@ -49,7 +40,7 @@ class Workspaces:
     """The folders of one run."""
 
     def __init__(
-        self, isolation: Isolation, project: str, *, shared_base: str = ""
+        self, isolation: Isolation, project: str, *, shared_base: str = "", fixed: str = ""
     ) -> None:
         """Make no folder yet.
 
@@ -58,11 +49,13 @@ class Workspaces:
             project: Absolute path of the folder in which the run was started.
             shared_base: The folder that the folders are made in where other processes of the run find them by their names;
                 empty for folders that only this process knows.
+            fixed: The one folder for all steps of this process, which another one has made; empty for none.
         """
         self._isolation = isolation
         self.project = project
         self._base = shared_base
         self._is_shared = bool(shared_base)
+        self._fixed = fixed or project
         self._open: dict[str, BranchFolder] = {}
         self._free: list[BranchFolder] = []
         self._stored: dict[str, set[str]] = {}
@@ -78,7 +71,7 @@ class Workspaces:
         """
         key = self._key(job)
         if key is None:
-            return Workspace(self.project, os.path.join(self.project, data_folder))  # noqa: PTH118
+            return Workspace(self._fixed, os.path.join(self._fixed, data_folder))  # noqa: PTH118
         if os.path.isabs(data_folder) or os.path.normpath(data_folder).startswith(".."):  # noqa: PTH117
             message = (
                 f"the compute_data_folder '{data_folder}' is outside of the project, so branches cannot have it to themselves; "
@@ -135,9 +128,11 @@ class Workspaces:
             os.rmdir(self._base)  # noqa: PTH106
 
     def remove(self, branch: str) -> None:
-        """Remove the folder of a branch that other processes have worked in."""
+        """Remove the folder of a branch, or of the outermost graph (`""`), that other processes have worked in."""
         if self._is_shared:
             shutil.rmtree(self._path_of(branch), ignore_errors=True)
+            with suppress(OSError):  # it holds folders of other branches
+                os.rmdir(self._base)  # noqa: PTH106
 
     def _key(self, job: Job) -> str | None:
         """Return what the folder of *job* is known by; None where it works in the project folder."""
@@ -150,6 +145,7 @@ class Workspaces:
 
     def _begin(self, key: str) -> BranchFolder:
         if self._is_shared:
+            _make_own(self._base)
             folder = BranchFolder(self._path_of(key), self.project)
         elif self._free:
             folder = self._free.pop()
@@ -183,6 +179,27 @@ class Workspaces:
 
     def _path_of(self, key: str) -> str:
         return f"{self._base}/{sha256(key.encode(errors='replace')).hexdigest()[:32]}"
+
+
+def _make_own(path: str) -> None:
+    """Make the folder *path*, unless it is there and belongs to this user.
+
+    Raises:
+        ExecutionError: It belongs to another user, who could put anything in it.
+    """
+    with suppress(FileExistsError):
+        os.mkdir(path, mode=0o700)  # noqa: PTH102
+    found = os.lstat(path)
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        message = f"cannot use {path} for the files of the run: it belongs to another user, or is no folder; remove it"
+        raise ExecutionError(message)
+
+
+def workspace_of(context: RunContext, job: Job) -> Workspace:
+    """Return the folders of *job*; raises like `Workspaces.of`."""
+    settings = job.node.catalog
+    data = (settings and settings.compute_data_folder) or context.services.catalog.compute_data_folder
+    return context.workspaces.of(job, data)
 
 
 def remove_folder(path: str) -> None:

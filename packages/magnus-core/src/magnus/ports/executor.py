@@ -145,6 +145,18 @@ class RemoteStep(Protocol):
         """Nothing more will come."""
 
 
+class Workspace(NamedTuple):
+    """The folders of one attempt on this machine.
+
+    Attributes:
+        folder: Absolute path; the working directory of the task.
+        data_folder: Absolute path of the files that the catalog brings and stores.
+    """
+
+    folder: str
+    data_folder: str
+
+
 class StepRunner(Protocol):
     """What the core lends an executor: ways to run one attempt of a step, here or in another process."""
 
@@ -165,6 +177,13 @@ class StepRunner(Protocol):
 
     def stop(self) -> None:
         """End all jobs of `start` with their processes; each is recorded as failed because the run was stopped."""
+
+    def workspace(self, job: Job) -> Workspace:
+        """Return the folders of *job* on this machine; its branch has them to itself where the capabilities ask for that.
+
+        Raises:
+            ExecutionError: The data folder is none that a branch can have to itself.
+        """
 
     def run_in_process(self, job: Job) -> Status:
         """Run *job* in this process, for a debugger; its output is neither captured nor kept, no `timeout` holds."""

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from magnus.domain.names import branch_name, step_name
+from magnus.domain.names import short_name, branch_name, step_name
 from magnus.domain.run_log import BranchLog, Status
 from magnus.engine.composite import failure_of, open_branch, record_join
 from magnus.engine.one_by_one import OneByOneExecutor
@@ -153,6 +153,9 @@ def _join(inside: InsideRun, address: Address, step: StepLog | None) -> Status:
     internal_names = [branch_name(address.name, name) for name, _, _ in branches]
     join_files(context, address.name, internal_names, address.branch.scopes(context.types))
     failed = _failed(context, address, [name for name, _, _ in branches])
+    for name in internal_names:
+        if short_name(name) not in failed:  # the files of the others are kept
+            context.workspaces.remove(name)
     if failed:
         step.message = failure_of(failed)
         return end_step(context, step, Status.FAIL)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from magnus.bootstrap import Setup, open_run
 from magnus.definition.config import config_from_mapping
 from magnus.definition.pipeline import build_graph
+from magnus.domain.capabilities import Isolation
 from magnus.domain.jobs import Job
 from magnus.domain.names import short_name
 from magnus.domain.run_log import Status
@@ -22,6 +23,7 @@ from magnus.engine.forwarding import Told, decode, own_version
 from magnus.engine.interrupt import StopRun
 from magnus.engine.masking import Masker
 from magnus.engine.reporting import SilentReporter
+from magnus.engine.workspaces import Workspaces
 from magnus.errors import ConfigurationError, MagnusError, ServiceError
 from magnus.plugins.discovery import find_plugins
 from magnus.plugins.manager import AdapterManager
@@ -176,6 +178,7 @@ def _open(
         names_steps=False,
         records_stops=not forwarded.is_unattended,
         limits_time=False,
+        workspaces=Workspaces(Isolation.NONE, os.getcwd(), fixed=job.folder),  # noqa: PTH109
     )
 
 

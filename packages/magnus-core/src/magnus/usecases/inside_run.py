@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -9,6 +10,7 @@ from magnus.bootstrap import Setup, open_run
 from magnus.definition.config import load_config
 from magnus.definition.pipeline import build_graph
 from magnus.definition.variables import PREFIX
+from magnus.domain.capabilities import Isolation
 from magnus.domain.names import run_id_problem
 from magnus.domain.run_log import RunLog, Status
 from magnus.engine.code_identity import CodeIdentities
@@ -16,9 +18,11 @@ from magnus.engine.one_by_one import OneByOneExecutor
 from magnus.engine.masking import Masker, mask_config
 from magnus.engine.recorder import read_head
 from magnus.engine.skip_ahead import SkipAhead
+from magnus.engine.workspaces import Workspaces, shared_base
 from magnus.errors import ConfigurationError, RunLogExistsError, RunLogNotFoundError, ServiceError
 from magnus.plugins.discovery import find_plugins
 from magnus.plugins.manager import AdapterManager
+from magnus.ports.executor import OrchestrationExecutor
 from magnus.usecases.continued import open_continued
 from magnus.usecases.outcome import Request
 from magnus.usecases.reading import read_definition
@@ -141,6 +145,7 @@ def inside_run(
             masker=masker,
             code_identities=identities.get(),
             services=services,
+            workspaces=_workspaces(setup, part.run_id),
         )
         stack.callback(run.close)
         run_config = {**described, "dag": graph.definition()}
@@ -151,6 +156,15 @@ def inside_run(
         run.context.interrupts.install(graph.max_time_seconds, elapsed)
         stack.callback(run.context.interrupts.uninstall)
         yield InsideRun(graph, head, run, has_begun)
+
+
+def _workspaces(setup: Setup, run_id: str) -> Workspaces:
+    """Return the folders of the run's steps: each process finds that of its branch, or has one of its own as a pod does."""
+    isolation = setup.executor_capabilities().isolation
+    project = os.getcwd()  # noqa: PTH109
+    if isolation is Isolation.NONE and issubclass(setup.executor.adapter, OrchestrationExecutor):
+        return Workspaces(Isolation.STEP, project)
+    return Workspaces(isolation, project, shared_base=shared_base(run_id))
 
 
 def _recorded_graph(services: Services, part: Part, adapters: AdapterManager) -> Graph:

@@ -202,6 +202,7 @@ def _close(inside: InsideRun, address: Address) -> Status:
         context.recorder.add_branch_log(BranchLog(address.branch.name, outcome))
         return Status.SUCCESS
     close_run(context, head, outcome, last_values(context))
+    context.workspaces.remove(ROOT_BRANCH)
     return outcome
 
 
