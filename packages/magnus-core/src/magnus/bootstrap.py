@@ -24,6 +24,7 @@ from magnus.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
     from magnus.definition.config import Config
     from magnus.domain.capabilities import ExecutorCapabilities
@@ -198,6 +199,10 @@ class Run:
     context: RunContext
     step_runner: StepRunner
     _stack: ExitStack = field(default_factory=ExitStack)
+
+    def hold(self, resource: AbstractContextManager[object]) -> None:
+        """Enter *resource*, and leave it with the run."""
+        self._stack.enter_context(resource)
 
     def close(self) -> None:
         """Close everything, last opened first."""

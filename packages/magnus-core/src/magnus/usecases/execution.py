@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from magnus.bootstrap import open_run
 from magnus.definition.variables import PREFIX
+from magnus.domain.capabilities import Isolation
 from magnus.domain.run_log import RunLog, Status
+from magnus.engine.folder_lock import RUN_VARIABLE, locked_folders
 from magnus.engine.interrupt import StopRun
 from magnus.engine.masking import Masker, mask_config
 from magnus.engine.recorder import read_run_log
@@ -66,6 +69,7 @@ class Execution:
         """
         self._needs = needs
         self._keeper = keeper
+        self._environ = environ
         self._setup = setup
         self._graph = graph
         self._request = request
@@ -102,6 +106,7 @@ class Execution:
             debugs=self._request.debugs,
         )
         try:
+            run.hold(locked_folders(self._shared_folders(), self._run_id, self._environ.get(RUN_VARIABLE, "")))
             if self._continued is not None:
                 values = {**self._continued.parameters, **values}
             values = {name: run.context.recorder.mask_value(value) for name, value in values.items()}
@@ -113,6 +118,22 @@ class Execution:
         finally:
             run.close()
         return Outcome(self._run_id, head.status, run_log=run_log)
+
+    def _shared_folders(self) -> set[str]:
+        """Return the data folders of the project in which the outermost graph works."""
+        capabilities = self._setup.executor_capabilities()
+        if (
+            capabilities.isolation is not Isolation.BRANCH
+            or not capabilities.shares_working_folder
+            or not capabilities.runs_tasks
+        ):
+            return set()
+        default = self._services.catalog.compute_data_folder
+        return {
+            os.path.abspath(node.catalog.compute_data_folder or default)  # noqa: PTH100
+            for path, node in self._graph.walk()
+            if not path and node.task is not None and node.catalog is not None
+        }
 
     def _begin(self, run: Run, values: Values) -> RunLog:
         """Get the compute ready and make the run log; if either cannot be, nothing is left."""
