@@ -75,7 +75,7 @@ def judge_capabilities(executor: ExecutorCapabilities, service: ServiceCapabilit
         return Verdict(Judgement.OK, "it keeps nothing, so there is nothing to reach")
     if (
         executor.concurrent_branches
-        and executor.served_at is not Placement.SAME_PROCESS  # there one process writes for all branches
+        and not executor.serves_from_traversal  # there one process writes for all branches
         and not service.concurrent_writers
     ):
         return Verdict(

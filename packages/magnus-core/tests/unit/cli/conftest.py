@@ -68,7 +68,7 @@ dag:
   start_at: before
   steps:
     before: {type: task, command_type: shell, command: echo before, next: kill}
-    kill: {type: task, command_type: shell, command: 'kill -9 $PPID', next: done}
+    kill: {type: task, command_type: shell, command: 'kill -9 $ENGINE', next: done}
     done: {type: success}
     failed: {type: fail}
 """
@@ -131,7 +131,9 @@ def made_runs(default_adapters: None, tmp_path_factory: pytest.TempPathFactory) 
 
 def execute(folder: Path, *arguments: str, expected: int = 0) -> None:
     """Run a pipeline in a process of its own."""
-    command = [sys.executable, "-m", "magnus", "execute", "-p", "parameters.json", *arguments]
+    # A step that is to kill the whole run finds the process that traverses in $ENGINE.
+    command = ["sh", "-c", 'export ENGINE=$$; exec "$@"', "sh"]
+    command += [sys.executable, "-m", "magnus", "execute", "-p", "parameters.json", *arguments]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MAGNUS_")}
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == expected, done.stderr

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -11,6 +12,7 @@ from magnus.builtin import node_types
 from magnus.builtin.buffered import BufferedRunLogStore
 from magnus.builtin.do_nothing import DoNothingCatalog, DoNothingSecrets, DoNothingTracker
 from magnus.domain.canonical import first_difference
+from magnus.domain.capabilities import Isolation
 from magnus.domain.graph import Graph
 from magnus.domain.nodes import Backoff, MapSettings, Node, RetryPolicy, TaskSettings
 from magnus.domain.parameters import INLINE_LIMIT, encode_all
@@ -19,15 +21,14 @@ from magnus.domain.run_log import BranchLog, RunLog, Status, StepLog
 from magnus.engine.attached import Attached, read_attached
 from magnus.engine.context import RunContext, Services
 from magnus.engine.interrupt import Interrupts, StopRun
-from magnus.engine.isolation import ProcessState
 from magnus.engine.masking import Masker
 from magnus.engine.recorder import RunRecorder, read_run_log
 from magnus.engine.reporting import SilentReporter
-from magnus.engine.step import StepRunner
 from magnus.engine.traversal import Traversal
+from magnus.engine.workspaces import Workspaces
 from magnus.ports.executor import CommonOptions
 from magnus.ports.task_type import TaskResult, TaskType
-from magnus.testing.fakes import FakeClock, FakeCompute, LeavingExecutor
+from magnus.testing.fakes import FakeClock, FakeCompute, InProcessStepRunner, LeavingExecutor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -141,14 +142,9 @@ class Types:
         return CommonOptions(enable_parallel=True)
 
 
-class NoOutput:
-    """Captures nothing."""
-
-    def begin(self, *_: object) -> None:
-        """Begin."""
-
-    def end(self) -> None:
-        """End."""
+def no_workers() -> NoReturn:
+    """Refuse: the tasks of these tests exist in this process only."""
+    raise NotImplementedError
 
 
 class Killed(BaseException):
@@ -244,9 +240,8 @@ class Place:
         self.store = BufferedRunLogStore()
         self.clock = FakeClock()
         self.together = together
-        self.process_state = ProcessState()
         self.compute = FakeCompute(lambda _job: Status.FAIL)
-        runner = StepRunner(self.context(LeavingExecutor(self.compute), self.store), self.process_state)
+        runner = InProcessStepRunner(self.context(LeavingExecutor(self.compute), self.store), no_workers)
         runner.__enter__()
         self._runner = runner
         self.compute.run = runner
@@ -255,12 +250,10 @@ class Place:
     def close(self) -> None:
         """Leave nothing."""
         self._runner.__exit__()
-        self.process_state.close()
 
     def context(self, executor: Executor, store: RunLogStore) -> RunContext:
         """Return the run, as one process sees it."""
         unused: Any = None
-        output: Any = NoOutput()
         return RunContext(
             run_id="run",
             tag="",
@@ -271,10 +264,10 @@ class Place:
             masker=Masker(),
             reporter=SilentReporter(),
             terminal=unused,
-            output=output,
             clock=self.clock,
             interrupts=Interrupts(),
             code_identities=[],
+            workspaces=Workspaces(Isolation.NONE, str(Path.cwd())),
         )
 
     def executor(self, life: Life | None = None) -> MortalExecutor:
@@ -331,7 +324,7 @@ class Place:
     def _traverse(
         self, context: RunContext, graph: Graph, values: Values, attached: Attached | None
     ) -> Status:
-        with StepRunner(context, self.process_state) as run_here:
+        with InProcessStepRunner(context, no_workers) as run_here:
             traversal = Traversal(context, run_here, dict(values), attached=attached)
             status = traversal.execute_graph(graph)
             head = context.recorder.get_run_log()

@@ -138,10 +138,10 @@ def test_the_name_of_a_secret_reaches_the_parent_and_its_value_no_file() -> None
     """So that the parent hides it in what the child prints."""
     with bridge_with({}) as (bridge, child):
         names: list[str] = []
-        bridge.tell_new_secrets(names.append)
+        bridge.secret_names.tell_new(names.append)
         assert child.get_secret("token") == "s3cret"
-        bridge.tell_new_secrets(names.append)
-        bridge.tell_new_secrets(names.append)
+        bridge.secret_names.tell_new(names.append)
+        bridge.secret_names.tell_new(names.append)
         folder = Path(bridge.environment({})[1]).parent
         assert names == ["token"]
         assert all("s3cret" not in file.read_text() for file in folder.iterdir())

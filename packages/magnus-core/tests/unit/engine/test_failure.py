@@ -29,7 +29,7 @@ def described(error: BaseException) -> Failure:
 
     with pytest.raises(type(error)) as caught:
         user_code()
-    return describe_failure(caught.value, Masker([SECRET]))
+    return describe_failure(caught.value, Masker([SECRET]).mask)
 
 
 def test_an_exception_is_told_with_its_class_and_its_place() -> None:
@@ -63,7 +63,7 @@ def test_the_traceback_of_user_code_is_printed(capsys: pytest.CaptureFixture[str
     linecache.cache.pop("their_code.py", None)
     with pytest.raises(KeyError) as caught:
         exec(code, {"__name__": "their_code"})  # noqa: S102 - frames of another module
-    failure = describe_failure(caught.value, Masker())
+    failure = describe_failure(caught.value, Masker().mask)
     printed = capsys.readouterr().err
     assert 'File "their_code.py", line 2, in user' in printed
     assert printed.rstrip().endswith("KeyError: 'k'")
@@ -83,7 +83,7 @@ def test_our_own_frames_at_the_top_are_left_out(capsys: pytest.CaptureFixture[st
     except KeyError as error:
         frames = error.__traceback__
         assert frames is not None
-        describe_failure(error.with_traceback(frames.tb_next), Masker())
+        describe_failure(error.with_traceback(frames.tb_next), Masker().mask)
     printed = capsys.readouterr().err
     assert "their_code.py" in printed
     assert "our_code.py" not in printed

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import threading
 import time
@@ -14,7 +15,7 @@ from magnus.engine.interrupt import Interrupts, StopRun
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SIGNALS = [signal.SIGINT, signal.SIGTERM]
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 
 @pytest.fixture
@@ -90,11 +91,51 @@ def test_one_signal_is_raised_once_in_user_code(interrupts: Interrupts) -> None:
     assert cleaned == [1]
 
 
-def test_a_second_signal_is_raised_wherever_it_finds_us(interrupts: Interrupts) -> None:
-    """Who insists does not want to wait for the records."""
+def test_a_second_signal_hurries_and_interrupts_no_closing(interrupts: Interrupts) -> None:
+    """The grace of what is being stopped becomes short; the records are written all the same."""
     send(signal.SIGINT)
-    with pytest.raises(StopRun):
-        send(signal.SIGINT)
+    assert not interrupts.is_hurried
+    send(signal.SIGINT)
+    assert interrupts.is_hurried
+
+
+def test_a_process_that_hangs_can_be_left_with_more_signals(interrupts: Interrupts) -> None:
+    """A store that never answers must not keep a person."""
+    with pytest.raises(KeyboardInterrupt):
+        for _ in range(4):
+            send(signal.SIGINT)
+
+
+def test_a_signal_wakes_a_loop_that_polls(interrupts: Interrupts) -> None:
+    """The descriptor is readable until it is drained."""
+    poll = select.poll()
+    poll.register(interrupts.wake_descriptor, select.POLLIN)
+    assert not poll.poll(0)
+    send(signal.SIGTERM)
+    assert poll.poll(0)
+    interrupts.drain()
+    assert not poll.poll(0)
+
+
+def test_in_a_quiet_stretch_a_signal_is_only_noted(interrupts: Interrupts) -> None:
+    """Also within one in which it may be raised."""
+    with pytest.raises(StopRun), interrupts.deliver():
+        with interrupts.quiet():
+            send(signal.SIGINT)
+        interrupts.check()
+
+
+def test_a_hang_up_that_is_ignored_stays_ignored() -> None:
+    """As under `nohup`."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    interrupts = Interrupts()
+    interrupts.install()
+    try:
+        send(signal.SIGHUP)
+        interrupts.check()
+    finally:
+        interrupts.uninstall()
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_without_a_signal_nothing_is_raised(interrupts: Interrupts) -> None:
@@ -109,13 +150,16 @@ def test_a_run_that_takes_too_long_is_stopped() -> None:
     interrupts = Interrupts()
     interrupts.install(max_time_seconds=0.02)
     try:
-        with pytest.raises(StopRun) as caught, interrupts.deliver():
-            time.sleep(60)
+        left = interrupts.seconds_left()
+        assert left is not None
+        assert left <= 0.02
+        time.sleep(left)
+        with pytest.raises(StopRun) as caught:
+            interrupts.check()
     finally:
         interrupts.uninstall()
     assert caught.value.reason == "the run took longer than its max_time of 0.02 s"
     assert not caught.value.interrupted
-    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
 
 
 def test_what_is_left_of_the_time_is_counted_from_the_beginning() -> None:
@@ -123,8 +167,12 @@ def test_what_is_left_of_the_time_is_counted_from_the_beginning() -> None:
     interrupts = Interrupts()
     interrupts.install(max_time_seconds=100, elapsed_seconds=99.98)
     try:
-        with pytest.raises(StopRun) as caught, interrupts.deliver():
-            time.sleep(60)
+        left = interrupts.seconds_left()
+        assert left is not None
+        assert left <= 0.02
+        time.sleep(left)
+        with pytest.raises(StopRun) as caught:
+            interrupts.check()
     finally:
         interrupts.uninstall()
     assert caught.value.reason == "the run took longer than its max_time of 100 s"
@@ -146,14 +194,13 @@ def test_a_run_whose_time_is_over_is_stopped_before_it_goes_on(elapsed: float) -
 
 def test_the_signals_are_given_back() -> None:
     """To the handlers that were there before."""
-    before = [signal.getsignal(number) for number in (*SIGNALS, signal.SIGALRM)]
+    before = [signal.getsignal(number) for number in SIGNALS]
     interrupts = Interrupts()
     interrupts.install(max_time_seconds=60)
-    during = [signal.getsignal(number) for number in (*SIGNALS, signal.SIGALRM)]
+    during = [signal.getsignal(number) for number in SIGNALS]
     interrupts.uninstall()
     assert all(one != other for one, other in zip(before, during, strict=True))
-    assert [signal.getsignal(number) for number in (*SIGNALS, signal.SIGALRM)] == before
-    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+    assert [signal.getsignal(number) for number in SIGNALS] == before
 
 
 def test_outside_the_main_thread_nothing_is_caught() -> None:

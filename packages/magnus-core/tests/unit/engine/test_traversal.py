@@ -2,32 +2,32 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
 from magnus.builtin import node_types
 from magnus.builtin.buffered import BufferedRunLogStore
 from magnus.builtin.do_nothing import DoNothingCatalog, DoNothingSecrets, DoNothingTracker
-from magnus.domain.capabilities import ExecutorCapabilities, Placement
+from magnus.domain.capabilities import ExecutorCapabilities, Isolation, Placement
 from magnus.domain.graph import Graph
 from magnus.domain.nodes import Backoff, MapSettings, Node, RetryPolicy, TaskSettings
 from magnus.domain.parameters import encode_all
 from magnus.domain.records import RecordKind
 from magnus.domain.run_log import RunLog, Status, StepLog
 from magnus.engine.context import RunContext, Services
-from magnus.engine.in_process import InProcessExecutor
 from magnus.engine.interrupt import Interrupts, StopRun
-from magnus.engine.isolation import ProcessState
 from magnus.engine.masking import Masker
+from magnus.engine.one_by_one import OneByOneExecutor
 from magnus.engine.recorder import RunRecorder, read_run_log
 from magnus.engine.reporting import SilentReporter
 from magnus.engine.rerun import Rerun
-from magnus.engine.step import StepRunner
 from magnus.engine.traversal import Traversal, next_node_name
+from magnus.engine.workspaces import Workspaces
 from magnus.ports.executor import CommonOptions, Executor
 from magnus.ports.task_type import TaskResult, TaskType
-from magnus.testing.fakes import FakeClock, FakeExecutor
+from magnus.testing.fakes import FakeClock, FakeExecutor, InProcessStepRunner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -119,14 +119,9 @@ class Catalogue:
         return RoomOptions(enable_parallel=True)
 
 
-class NoOutput:
-    """Captures nothing."""
-
-    def begin(self, *_: object) -> None:
-        """Begin."""
-
-    def end(self) -> None:
-        """End."""
+def no_workers() -> NoReturn:
+    """Refuse: the tasks of these tests exist in this process only."""
+    raise NotImplementedError
 
 
 def say(text: str) -> Callable[[TaskContext], dict[str, Any]]:
@@ -163,7 +158,6 @@ class Stage:
         self.store = BufferedRunLogStore()
         self.parameters: dict[str, Any] = {}
         unused: Any = None
-        output: Any = NoOutput()
         self.context = RunContext(
             run_id="run",
             tag="",
@@ -174,10 +168,10 @@ class Stage:
             masker=Masker(),
             reporter=SilentReporter(),
             terminal=unused,
-            output=output,
             clock=self.clock,
             interrupts=Interrupts(),
             code_identities=[],
+            workspaces=Workspaces(Isolation.NONE, str(Path.cwd())),
         )
 
     def run(
@@ -186,15 +180,13 @@ class Stage:
         """Traverse *graph*."""
         values = encode_all(parameters, "test")
         self.context.recorder.create_run_log(RunLog("run"), values)
-        state = ProcessState()
         try:
-            with StepRunner(self.context, state) as run_here:
+            with InProcessStepRunner(self.context, no_workers) as run_here:
                 traversal = Traversal(
                     self.context, run_here, dict(values), rerun=rerun, single_step=single_step
                 )
                 return traversal.execute_graph(graph)
         finally:
-            state.close()
             self.parameters = {name: value.decode() for name, value in traversal.parameters.items()}
 
     @property
@@ -218,7 +210,7 @@ def in_order(*names: str) -> Callable[[Sequence[Job]], int]:
     return choose
 
 
-@pytest.mark.parametrize("executor", [InProcessExecutor(), FakeExecutor(1)])
+@pytest.mark.parametrize("executor", [OneByOneExecutor(), FakeExecutor(1)])
 def test_without_room_branches_run_one_after_another(executor: InteractiveExecutor) -> None:
     """In declared order, each to its end before the next one begins."""
     branch = chain(task("one"), task("two"))
@@ -308,7 +300,7 @@ def test_a_map_collects_in_the_order_of_its_items(order: tuple[str, ...]) -> Non
 def test_branches_see_nothing_of_each_other() -> None:
     """Neither one after another nor at the same time; what follows the join sees all of it."""
     branches = {"a": chain(task("set", "a")), "b": chain(task("look", "seen"))}
-    for executor in (InProcessExecutor(), FakeExecutor(choose=in_order("a", "b"))):
+    for executor in (OneByOneExecutor(), FakeExecutor(choose=in_order("a", "b"))):
         stage = Stage(executor)
         assert stage.run(chain(parallel("p", **branches), task("after", "seen")), given=1) is Status.SUCCESS
         assert stage.steps["p.b.look"].output_parameters == {"seen": ["given"]}
