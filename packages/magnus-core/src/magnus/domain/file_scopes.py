@@ -115,6 +115,11 @@ def join_mark(node: str, stored: str) -> str:
     return f"{_JOINED}{_node_token(node)}/{stored}"
 
 
+def is_staged(stored: str) -> bool:
+    """Return whether the entry counts only once an attempt has succeeded."""
+    return stored.startswith(_STAGED)
+
+
 def is_note(stored: str) -> bool:
     """Return whether the entry is one of the core's own, which no step and no person gets."""
     return stored.startswith(f"{NOTES_FOLDER}/")
@@ -213,10 +218,21 @@ class ScopedEntries(Generic[E]):
         tokens = [each for each in self._staged if each.startswith(f"{token}.")]
         return [staged_name(each, name) for each in tokens for name in self._staged[each]]
 
-    def notes(self) -> list[str]:
-        """Return the stored names of all staged files and marks."""
-        staged = [staged_name(token, name) for token, names in self._staged.items() for name in names]
-        return staged + [f"{_JOINED}{node}/{name}" for name, nodes in self._marks.items() for node in nodes]
+    def all_staged(self) -> list[str]:
+        """Return the names of the staged entries of all attempts."""
+        return [staged_name(token, name) for token, names in self._staged.items() for name in names]
+
+    def marks_by(self, nodes: Iterable[str]) -> list[str]:
+        """Return the names of the join marks that the joins of *nodes* have made."""
+        if not self._marks:
+            return []
+        tokens = {_node_token(node) for node in nodes}
+        return [
+            f"{_JOINED}{node}/{name}"
+            for name, marked in self._marks.items()
+            for node in marked
+            if node in tokens
+        ]
 
     def marks_of(self, stored: str) -> list[str]:
         """Return the names of the join marks that hide the own entry *stored*."""
