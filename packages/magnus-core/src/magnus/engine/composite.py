@@ -55,13 +55,14 @@ class Walk:
     deadline: float | None = None
     joined: set[str] = field(default_factory=set)
 
-
     def composites_to_come(self) -> list[str]:
         """Return the internal names of the composite nodes that have not ended, here and in the graphs around."""
         names: list[str] = []
         walk: Walk | None = self
         while walk is not None:
-            found = (step_name(walk.branch, node.name) for node in walk.graph.nodes.values() if node.is_composite)
+            found = (
+                step_name(walk.branch, node.name) for node in walk.graph.nodes.values() if node.is_composite
+            )
             names += [name for name in found if name not in walk.joined]
             walk = walk.fan_out.walk if walk.fan_out is not None else None
         return names

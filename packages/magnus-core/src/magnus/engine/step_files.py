@@ -93,7 +93,7 @@ class StepFiles:
         scopes: Sequence[str] = (),
         *,
         token: str = "",
-        warn: Callable[[str], None] = lambda message: None,
+        warn: Callable[[str], None] | None = None,
     ) -> None:
         """Serve an attempt.
 
@@ -113,7 +113,7 @@ class StepFiles:
         self._has_read = False
         self.may_have_staged = False
         """True as soon as this process has staged a file, or a child process that may do so has been started."""
-        self._warn = warn
+        self._warn = warn or _ignore
         # Not the same for an attempt that a lost host began before: its files must not count as those of this one.
         self.token = token or f"{attempt_token(step_name, attempt_number)}.{os.urandom(4).hex()}"
 
@@ -288,6 +288,10 @@ class StepFiles:
         else:
             ending = f"; it {over}" if met else ""
             self._warn(f"the put pattern {pattern!r} matches no file in {folder}{ending}")
+
+
+def _ignore(message: str) -> None:
+    """Do nothing with a warning."""
 
 
 def drop_staged(catalog: Catalog, run_id: str, step_name: str, attempt_number: int) -> None:

@@ -223,7 +223,7 @@ class CatalogContract:
         self, make_catalog: Callable[[], Catalog], folder: Path
     ) -> None:
         """The failure is one of the catalog, and the run has no entry of it."""
-        with pytest.raises(CatalogError, match="absent|x"):
+        with pytest.raises(CatalogError, match=r"absent|x"):
             make_catalog().put_as(RUN, folder, {"x": "absent"})
         assert make_catalog().list_entries(RUN) == []
 
