@@ -111,8 +111,8 @@ def test_items_that_put_the_same_name_keep_a_file_each(project: Project, paralle
         assert "each/north/result.txt" in done.stderr
 
 
-def test_files_and_objects_of_items_are_their_own(project: Project) -> None:
-    """Through the whole pipeline: an item gets its own, and the step behind the map each by its address."""
+def write_scoped_pipeline(project: Project) -> None:
+    """Write a pipeline whose items all use the same names for files and objects."""
     project.write("tasks.py", SCOPED)
     get_own = {"catalog": {"get": ["result.txt"]}}
     get_all = {"catalog": {"get": ["each/*/result.txt"]}}
@@ -124,13 +124,53 @@ def test_files_and_objects_of_items_are_their_own(project: Project) -> None:
     }
     project.write("pipeline.yaml", {"dag": chain(steps)})
     project.write("parameters.json", json.dumps({"regions": REGIONS}))
+
+
+def test_files_and_objects_of_items_are_their_own(project: Project) -> None:
+    """Through the whole pipeline: an item gets its own, and the step behind the map each by its address."""
+    write_scoped_pipeline(project)
     log = project.execute("-p", "parameters.json", "--run-id", "one")
-    assert [
-        entry["name"] for entry in steps_of(log)["collect"]["data_catalog"] if entry["stage"] == "get"
-    ] == [
+    got = [entry["name"] for entry in steps_of(log)["collect"]["data_catalog"] if entry["stage"] == "get"]
+    assert got == [
         *(f"each/{region}/result.txt" for region in sorted(REGIONS)),
         *(f"each/{region}/_objects/model.object" for region in REGIONS),
     ]
+
+
+def test_a_rendered_script_has_the_same_scopes(project: Project) -> None:
+    """Each node in a process of its own: it finds its branch by its address, and joins mark what they have to."""
+    write_scoped_pipeline(project)
+    project.execute("-p", "parameters.json", "--run-id", "local")
+    project.render("-p", "parameters.json", "-c", render_config(project))
+    done = project.run_script("rendered")
+    assert done.returncode == 0, done.stdout + done.stderr
+    compared = project.magnus("runs", "compare", "local", "rendered")
+    assert compared.returncode == 0, compared.stdout
+    assert catalog_names(project, "rendered") == catalog_names(project, "local")
+
+
+def test_child_processes_use_the_names_of_their_branch(project: Project) -> None:
+    """A script that a shell task calls, and the cells of a notebook."""
+    project.write("tasks.py", SCOPED)
+    project.write(
+        "child.py", "import os, sys, tasks; getattr(tasks, sys.argv[1])(os.environ['MAGNUS_PRM_region'])\n"
+    )
+    cell = {"cell_type": "code", "id": "c", "execution_count": None, "metadata": {}, "outputs": []}
+    cell["source"] = "import tasks; tasks.check(region)"
+    notebook = {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    project.write("check.ipynb", "")
+    (project.folder / "check.ipynb").write_text(json.dumps(notebook))
+    get_own = {"catalog": {"get": ["result.txt"]}}
+    in_notebook = {"command_type": "notebook", "command": "check.ipynb"}
+    steps = {
+        "each": each(shell("python child.py score"), shell("rm -r data"), in_notebook | get_own),
+        "wipe": shell("rm -rf data"),
+        "collect": python("tasks.collect") | {"catalog": {"get": ["each/*/result.txt"]}},
+    }
+    project.write("pipeline.yaml", {"dag": chain(steps)})
+    project.write("parameters.json", json.dumps({"regions": REGIONS}))
+    project.execute("-p", "parameters.json", "--run-id", "one")
+    assert "each/north/check_out.ipynb" in catalog_names(project, "one")
 
 
 def test_a_file_that_a_map_puts_is_no_longer_hidden_by_an_older_one(project: Project) -> None:
