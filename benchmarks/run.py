@@ -13,7 +13,7 @@ from pathlib import Path
 from bench import Bench
 from figure import Figure, table
 from installation import install
-from measurements import branches, catalog, chain, check, document, items, rerun, s3, startup
+from measurements import branches, catalog, chain, check, document, item_files, items, rerun, s3, startup
 
 _MEASUREMENTS = {
     "chain": chain.measure,
@@ -22,6 +22,7 @@ _MEASUREMENTS = {
     "check": check.measure,
     "document": document.measure,
     "map": items.measure,
+    "map-files": item_files.measure,
     "catalog": catalog.measure,
     "branches": branches.measure,
     "s3": s3.measure,

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 
 def nothing() -> None:
     """Do nothing: what is measured is magnus."""
+
+
+def write_input() -> None:
+    """Write the file that every item of a map gets."""
+    Path("data").mkdir(exist_ok=True)
+    Path("data/input").write_text("input")
+
+
+def write_result(item: int) -> None:
+    """Write a file of the same name in every item of a map."""
+    Path("data/result").write_text(f"result {item}")
 
 
 def burn(rounds: int) -> None:

@@ -95,8 +95,9 @@ def gc(
     """Remove stored contents that no run refers to."""
     from magnus.cli.catalog_list import print_garbage
     from magnus.usecases import catalog as usecases
-    from magnus.usecases.opening import load_setup, open_catalog
+    from magnus.usecases.opening import load_setup, open_catalog, open_run_log_store
 
-    with open_catalog(load_setup(config_file, os.environ)) as catalog:
-        report = usecases.collect_garbage(catalog, dry_run=dry_run)
+    setup = load_setup(config_file, os.environ)
+    with open_catalog(setup) as catalog, open_run_log_store(setup) as store:
+        report = usecases.collect_garbage(catalog, dry_run=dry_run, store=store)
     print_garbage(report, dry_run=dry_run, as_json=as_json)

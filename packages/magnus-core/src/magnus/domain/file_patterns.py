@@ -36,20 +36,15 @@ class FilePattern:
     @classmethod
     def exactly(cls, name: str) -> FilePattern:
         """Return the pattern that means the file or folder *name*, whatever characters the name holds."""
-        pattern = cls.__new__(cls)
-        pattern._set_parts([part for part in name.split("/") if part not in {"", "."}], is_literal=True)
-        return pattern
+        return cls(name, is_name=True)
 
-    def __init__(self, text: str) -> None:
-        """Compile *text*."""
+    def __init__(self, text: str, *, is_name: bool = False) -> None:
+        """Compile *text*, in which nothing is wild if it *is_name*."""
         parts = [part for part in text.split("/") if part not in {"", "."}] or [_ANY_FOLDERS]
-        self._set_parts(parts, is_literal=_WILDCARDS.isdisjoint("".join(parts)))
-
-    def _set_parts(self, parts: list[str], *, is_literal: bool) -> None:
         self.text = "/".join(parts)
-        self.is_literal = is_literal
+        self.is_literal = is_name or _WILDCARDS.isdisjoint(self.text)
         self._parts = parts
-        if is_literal:
+        if self.is_literal:
             self._any_folders = False
             self._means_tree = True
             self._leading = [re.compile(re.escape(part)) for part in parts]

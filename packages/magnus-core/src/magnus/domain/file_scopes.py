@@ -115,6 +115,11 @@ def join_mark(node: str, stored: str) -> str:
     return f"{_JOINED}{_node_token(node)}/{stored}"
 
 
+def is_staged(stored: str) -> bool:
+    """Return whether the entry counts only once an attempt has succeeded."""
+    return stored.startswith(_STAGED)
+
+
 def is_note(stored: str) -> bool:
     """Return whether the entry is one of the core's own, which no step and no person gets."""
     return stored.startswith(f"{NOTES_FOLDER}/")
@@ -213,10 +218,21 @@ class ScopedEntries(Generic[E]):
         tokens = [each for each in self._staged if each.startswith(f"{token}.")]
         return [staged_name(each, name) for each in tokens for name in self._staged[each]]
 
-    def notes(self) -> list[str]:
-        """Return the stored names of all staged files and marks."""
-        staged = [staged_name(token, name) for token, names in self._staged.items() for name in names]
-        return staged + [f"{_JOINED}{node}/{name}" for name, nodes in self._marks.items() for node in nodes]
+    def all_staged(self) -> list[str]:
+        """Return the names of the staged entries of all attempts."""
+        return [staged_name(token, name) for token, names in self._staged.items() for name in names]
+
+    def marks_by(self, nodes: Iterable[str]) -> list[str]:
+        """Return the names of the join marks that the joins of *nodes* have made."""
+        if not self._marks:
+            return []
+        tokens = {_node_token(node) for node in nodes}
+        return [
+            f"{_JOINED}{node}/{name}"
+            for name, marked in self._marks.items()
+            for node in marked
+            if node in tokens
+        ]
 
     def marks_of(self, stored: str) -> list[str]:
         """Return the names of the join marks that hide the own entry *stored*."""
@@ -394,28 +410,15 @@ class _Level(NamedTuple, Generic[E]):
         Raises:
             ExecutionError: Branches have put a name with different contents, and the pattern has no address of theirs.
         """
-        for top, names in self.entries.own_names(self.scope).items():
-            if not pattern.may_begin_with(top):
-                continue
-            for name, entry in names.items():
-                if name not in nearer and pattern.matches(name):
-                    _, hiding = self.entries.live_own(self.scope, name)
-                    candidates = self._put_by_branches(name, hiding) if hiding is not None else {}
-                    if candidates:
-                        yield name, self._only(name, candidates)
-                    elif hiding is None or self.name == self.scope:
-                        yield name, entry
+        yield from self._matching_own(pattern, nearer)
         own = self.entries.own_names(self.scope)
         plain: dict[str, dict[str, E]] = {}
-        for node, names in (self.known.below if self.known is not None else {}).items():
-            if node == self.inside:
-                continue
-            for name, scopes in names.items():
-                is_shadowed = name in nearer or name in own.get(name.partition("/")[0], {})
-                if is_shadowed or not pattern.matches(name):
-                    yield from self._addressed(pattern, name, scopes)
-                else:
-                    plain.setdefault(name, {}).update(scopes)
+        for name, scopes in self._visible_below():
+            is_shadowed = name in nearer or name in own.get(name.partition("/")[0], {})
+            if is_shadowed or not pattern.matches(name):
+                yield from self._addressed(pattern, name, scopes)
+            else:
+                plain.setdefault(name, {}).update(scopes)
         for name, each in plain.items():
             scopes = self._ends(name, each)
             if len({entry.data_hash for entry in scopes.values()}) == 1:
@@ -425,16 +428,34 @@ class _Level(NamedTuple, Generic[E]):
             else:
                 self._only(name, scopes)
 
+    def _matching_own(self, pattern: FilePattern, nearer: Mapping[str, E]) -> Iterator[tuple[str, E]]:
+        for top, names in self.entries.own_names(self.scope).items():
+            if not pattern.may_begin_with(top):
+                continue
+            for name, entry in names.items():
+                if name in nearer or not pattern.matches(name):
+                    continue
+                _, hiding = self.entries.live_own(self.scope, name)
+                candidates = self._put_by_branches(name, hiding) if hiding is not None else {}
+                if candidates:
+                    yield name, self._only(name, candidates)
+                elif hiding is None or self.name == self.scope:
+                    yield name, entry
+
+    def _visible_below(self) -> Iterator[tuple[str, dict[str, E]]]:
+        """Yield each name that visible branches have put, once for each node, with the entries by scope."""
+        for node, names in (self.known.below if self.known is not None else {}).items():
+            if node != self.inside:
+                yield from names.items()
+
     def names(self) -> Iterator[str]:
         """Yield the names of this graph, and the addresses of those below it."""
         for top, names in self.entries.own_names(self.scope).items():
             if top != LOG_FOLDER:
                 yield from names
-        for node, below in (self.known.below if self.known is not None else {}).items():
-            if node != self.inside:
-                for name, scopes in below.items():
-                    for scope in scopes:
-                        yield self._address(scope, name)
+        for name, scopes in self._visible_below():
+            for scope in scopes:
+                yield self._address(scope, name)
 
     def _addressed(self, pattern: FilePattern, name: str, scopes: Mapping[str, E]) -> Iterator[tuple[str, E]]:
         if pattern.is_single_part:

@@ -108,8 +108,9 @@ def run_id_problem(run_id: str) -> str | None:
 def encode_map_value(value: Any) -> str:
     """Return the branch name for a value that a map iterates over.
 
-    `decode_map_value` gives the value back, unless its name had to be `shortened`. A plain string is its own name. In other strings the characters that have a meaning in names or paths are
-    percent-encoded; any other JSON value, and the empty string, is its compact JSON text behind `%=`, encoded in the same way.
+    `decode_map_value` gives the value back, unless its name had to be `shortened`. A plain string is its own name. In other
+    strings the characters that have a meaning in names or paths are percent-encoded; any other JSON value, and the empty
+    string, is its compact JSON text behind `%=`, encoded in the same way.
     """
     if isinstance(value, str) and value:
         return shortened(_percent(value))

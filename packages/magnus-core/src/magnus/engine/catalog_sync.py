@@ -25,8 +25,9 @@ _RESERVED = frozenset({BRANCHES, NOTES_FOLDER})
 def find_files(folder: Path, patterns: Iterable[str], passed_over: dict[str, str] | None = None) -> list[str]:
     """Return the names, relative to *folder* and ordered, of the regular files in it that *patterns* mean.
 
-    A pattern that is the name of a file or folder means that one, whatever characters the name holds. A link to a file within the folder is that file. A link to a folder is followed only where a part of the pattern
-    stands for it, never by `**` or in a named folder, so that links cannot lead round in circles.
+    A pattern that is the name of a file or folder means that one, whatever characters the name holds. A link to a file
+    within the folder is that file. A link to a folder is followed only where a part of the pattern stands for it, never by
+    `**` or in a named folder, so that links cannot lead round in circles.
 
     Args:
         folder: The folder.
@@ -96,7 +97,7 @@ def _named(base: str, pattern: FilePattern, passed_over: dict[str, str]) -> Iter
         yield from _walk(base, pattern, pattern.text, pattern.text.count("/") + 1, passed_over)
 
 
-def _walk(
+def _walk(  # noqa: C901 - one rule after another for each item of a folder
     base: str, pattern: FilePattern, start: str, start_depth: int, passed_over: dict[str, str]
 ) -> Iterator[str]:
     pending = [(start, start_depth)]
@@ -116,18 +117,16 @@ def _walk(
                     continue
                 name = f"{parent}/{item.name}" if parent else item.name
                 is_link = item.is_symlink()
+                enters = item.is_dir() and pattern.may_enter(item.name, depth)
                 if is_link and not _leads_inside(item.path, base):
-                    if pattern.matches(name) or (item.is_dir() and pattern.may_enter(item.name, depth)):
+                    if enters or pattern.matches(name):
                         passed_over[name] = f"a link to {os.path.realpath(item.path)}, outside the folder"
-                    continue
-                if item.is_dir():
-                    if pattern.may_enter(item.name, depth) and (not is_link or pattern.names_part(depth)):
-                        pending.append((name, depth + 1))
-                elif pattern.matches(name):
-                    if item.is_file():
-                        yield name
-                    else:
-                        passed_over[name] = _kind(item)
+                elif enters and (not is_link or pattern.names_part(depth)):
+                    pending.append((name, depth + 1))
+                elif item.is_file() and pattern.matches(name):
+                    yield name
+                elif not item.is_dir() and pattern.matches(name):
+                    passed_over[name] = _kind(item)
 
 
 def _kind(item: os.DirEntry[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from magnus.domain.names import ROOT_BRANCH, branch_name
+from magnus.domain.names import ROOT_BRANCH, branch_name, step_name
 from magnus.domain.parameters import Value
 from magnus.domain.run_log import BranchLog, Status
 from magnus.engine.attempts import Begun
@@ -40,6 +40,7 @@ class Walk:
         index: Its position among its siblings.
         ran_something: In a re-run: whether a step on its path has run again, so that all after it must.
         deadline: When its `max_time` is over, on the monotonic clock; None for no limit of its own.
+        joined: The internal names of its composite nodes that have ended.
     """
 
     graph: Graph
@@ -52,6 +53,19 @@ class Walk:
     index: int = 0
     ran_something: bool = False
     deadline: float | None = None
+    joined: set[str] = field(default_factory=set)
+
+    def composites_to_come(self) -> list[str]:
+        """Return the internal names of the composite nodes that have not ended, here and in the graphs around."""
+        names: list[str] = []
+        walk: Walk | None = self
+        while walk is not None:
+            found = (
+                step_name(walk.branch, node.name) for node in walk.graph.nodes.values() if node.is_composite
+            )
+            names += [name for name in found if name not in walk.joined]
+            walk = walk.fan_out.walk if walk.fan_out is not None else None
+        return names
 
 
 @dataclass(slots=True, eq=False)

@@ -93,7 +93,7 @@ class StepFiles:
         scopes: Sequence[str] = (),
         *,
         token: str = "",
-        warn: Callable[[str], None] = lambda message: None,
+        warn: Callable[[str], None] | None = None,
     ) -> None:
         """Serve an attempt.
 
@@ -113,7 +113,7 @@ class StepFiles:
         self._has_read = False
         self.may_have_staged = False
         """True as soon as this process has staged a file, or a child process that may do so has been started."""
-        self._warn = warn
+        self._warn = warn or _ignore
         # Not the same for an attempt that a lost host began before: its files must not count as those of this one.
         self.token = token or f"{attempt_token(step_name, attempt_number)}.{os.urandom(4).hex()}"
 
@@ -290,6 +290,10 @@ class StepFiles:
             self._warn(f"the put pattern {pattern!r} matches no file in {folder}{ending}")
 
 
+def _ignore(message: str) -> None:
+    """Do nothing with a warning."""
+
+
 def drop_staged(catalog: Catalog, run_id: str, step_name: str, attempt_number: int) -> None:
     """Forget what an attempt staged whose process was lost or stopped.
 
@@ -304,19 +308,35 @@ def drop_staged(catalog: Catalog, run_id: str, step_name: str, attempt_number: i
         catalog.change_entries(run_id, [], names)
 
 
-def forget_notes(catalog: Catalog, run_id: str) -> None:
-    """Remove the core's own entries from a run that has taken over the entries of another one.
+def forget_all_staged(catalog: Catalog, run_id: str) -> None:
+    """Remove what attempts had staged from a run that has taken over the entries of another one.
 
     Raises:
         CatalogError: The catalog could not record it.
     """
     with reading(catalog, run_id) as entries:
-        names = entries.notes()
+        names = entries.all_staged()
     if names:
         catalog.change_entries(run_id, [], names)
 
 
-def join_files(context: RunContext, node: str, branches: Sequence[str], scopes: Sequence[str]) -> None:
+def forget_joins(context: RunContext, nodes: Iterable[str]) -> None:
+    """Forget what the joins of *nodes* have marked, in a re-run in which these nodes are still to come.
+
+    Raises:
+        CatalogError: The catalog could not record it.
+    """
+    catalog, run_id = context.services.catalog, context.run_id
+    # What was taken over from the other run was read when that was done, and nobody else makes marks meanwhile.
+    with reading(catalog, run_id, as_known=True) as entries:
+        names = entries.marks_by(nodes)
+    if names:
+        catalog.change_entries(run_id, [], names)
+
+
+def join_files(
+    context: RunContext, node: str, branches: Sequence[str], scopes: Sequence[str], *, has_run: bool = True
+) -> None:
     """Let the graph around see what the branches of *node*, which has ended, have put.
 
     An own entry of the graph that branches have put as well is marked: it no longer hides theirs, until it is put anew. What a
@@ -327,6 +347,7 @@ def join_files(context: RunContext, node: str, branches: Sequence[str], scopes: 
         node: The internal name of the composite step.
         branches: The internal names of its branches.
         scopes: The isolating branches around the node.
+        has_run: False where a re-run has skipped all inside: the marks of the other run are still true.
 
     Raises:
         CatalogError: The catalog could not record it.
@@ -336,7 +357,7 @@ def join_files(context: RunContext, node: str, branches: Sequence[str], scopes: 
         return
     with reading(catalog, run_id) as entries:
         left_over = entries.left_over(node, branches)
-        marks = entries.collisions(node, Place(parent(node), tuple(scopes)).scope)
+        marks = entries.collisions(node, Place(parent(node), tuple(scopes)).scope) if has_run else {}
     if left_over or marks:
         changed = [entry._replace(name=name) for name, entry in marks.items()]
         catalog.change_entries(run_id, changed, left_over)

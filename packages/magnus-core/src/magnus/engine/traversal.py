@@ -24,7 +24,7 @@ from magnus.engine.composite import FanOut, Pending, Walk, failure_of, open_bran
 from magnus.engine.folder_snapshot import FolderSnapshot
 from magnus.engine.interrupt import StopRun
 from magnus.engine.scope import Scope
-from magnus.engine.step_files import join_files
+from magnus.engine.step_files import forget_joins, join_files
 from magnus.errors import ExecutionError, JobSubmissionError, MagnusError
 from magnus.ports.executor import InteractiveExecutor
 from magnus.ports.node_type import Role
@@ -263,6 +263,8 @@ class Traversal:
             return self._end_step(step, Status.SUCCESS)
         if known is None and self._rerun is not None and self._may_skip(walk, step):
             return self._skip(walk, step)
+        if self._rerun is not None and not walk.ran_something:
+            forget_joins(self._context, walk.composites_to_come())
         walk.ran_something = True
         return self._begin(
             Pending(walk, node, known or step, 1 if known is None else len(known.attempts) + 1)
@@ -579,12 +581,16 @@ class Traversal:
         # Whoever finds the end of the node, after this process was killed, does not look into its branches any more.
         self._recorder.flush()
         step, walk = fan_out.step, fan_out.walk
+        if self._rerun is not None and fan_out.ran_something and not walk.ran_something:
+            forget_joins(self._context, walk.composites_to_come())
         walk.ran_something |= fan_out.ran_something
+        walk.joined.add(step.internal_name)
         branches = [fan_out.internal_name(index) for index in range(len(fan_out.branches))]
         if left := self._context.workspaces.take_leftovers(step.internal_name):
             self._context.reporter.warning(left)
         try:
-            join_files(self._context, step.internal_name, branches, walk.scopes)
+            has_run = self._rerun is None or fan_out.ran_something
+            join_files(self._context, step.internal_name, branches, walk.scopes, has_run=has_run)
         except MagnusError as error:
             step.message = str(error)
             return self._end_step(step, Status.FAIL)

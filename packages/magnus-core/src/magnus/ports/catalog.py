@@ -101,7 +101,8 @@ class Catalog(Service):
         """Bring *entries* of the run to `folder / entry.name`, making folders and replacing files there.
 
         The content is that of `entry.data_hash`. The name may be another one than that under which the entry is listed: a
-        step in a branch gets a file by the name that it knows. The files are ordinary ones that the step may change: a change never reaches the catalog.
+        step in a branch gets a file by the name that it knows. The files are ordinary ones that the step may change: a change
+        never reaches the catalog.
 
         Raises:
             CatalogError: A content is missing, does not match its hash, or the file could not be written.

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from magnus.errors import CatalogError
+from magnus.ports.catalog import Catalog
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from multiprocessing.process import BaseProcess
     from pathlib import Path
 
-    from magnus.ports.catalog import Catalog, CatalogEntry
+    from magnus.ports.catalog import CatalogEntry
 
 RUN = "run-1"
 OTHER_RUN = "run-2"
@@ -205,6 +206,113 @@ class CatalogContract:
         make_catalog().collect_garbage(dry_run=False)
         with pytest.raises(CatalogError, match="file"):
             make_catalog().get(RUN, elsewhere, entries)
+
+    def test_a_file_can_be_put_under_another_name(
+        self, make_catalog: Callable[[], Catalog], folder: Path, elsewhere: Path
+    ) -> None:
+        """Two of them may have the same file; the file stays where it is."""
+        _write(folder, "sub/file", b"content")
+        entries = make_catalog().put_as(RUN, folder, {"b/x": "sub/file", "a [1]": "sub/file"})
+        assert [(entry.name, entry.size) for entry in entries] == [("b/x", 7), ("a [1]", 7)]
+        assert make_catalog().list_entries(RUN) == sorted(entries)
+        make_catalog().get(RUN, elsewhere, entries)
+        assert (elsewhere / "b/x").read_bytes() == (elsewhere / "a [1]").read_bytes() == b"content"
+        assert (folder / "sub/file").read_bytes() == b"content"
+
+    def test_a_file_that_is_not_there_cannot_be_put_under_another_name(
+        self, make_catalog: Callable[[], Catalog], folder: Path
+    ) -> None:
+        """The failure is one of the catalog, and the run has no entry of it."""
+        with pytest.raises(CatalogError, match=r"absent|x"):
+            make_catalog().put_as(RUN, folder, {"x": "absent"})
+        assert make_catalog().list_entries(RUN) == []
+
+    def test_a_file_can_be_brought_under_another_name(
+        self, make_catalog: Callable[[], Catalog], folder: Path, elsewhere: Path
+    ) -> None:
+        """The hash of the entry says which content it is."""
+        _write(folder, "file", b"content")
+        entry = make_catalog().put(RUN, folder, ["file"])[0]
+        make_catalog().get(RUN, elsewhere, [entry._replace(name="each/north/file")])
+        assert (elsewhere / "each/north/file").read_bytes() == b"content"
+
+    @pytest.mark.parametrize("size", [10, LARGE_BYTES])
+    def test_the_executable_bit_is_kept(
+        self, make_catalog: Callable[[], Catalog], folder: Path, elsewhere: Path, size: int
+    ) -> None:
+        """For each name by itself, though the content is stored once; also where the file is there already."""
+        for name, mode in (("tool", 0o755), ("text", 0o644)):
+            _write(folder, name, b"x" * size)
+            (folder / name).chmod(mode)
+        entries = make_catalog().put(RUN, folder, ["tool", "text"])
+        assert [entry.is_executable for entry in entries] == [True, False]
+        assert make_catalog().list_entries(RUN) == sorted(entries)
+        for _ in range(2):
+            make_catalog().get(RUN, elsewhere, entries)
+            modes = {name: (elsewhere / name).stat().st_mode & 0o111 for name in ("tool", "text")}
+            assert modes["text"] == 0
+            assert modes["tool"] & 0o100
+            (elsewhere / "tool").chmod(0o644)
+            (elsewhere / "text").chmod(0o755)
+
+    def test_entries_are_given_other_names(
+        self, make_catalog: Callable[[], Catalog], folder: Path, elsewhere: Path
+    ) -> None:
+        """Without the file; names that are removed are gone where the catalog can do so, and the content stays."""
+        _write(folder, "file", b"content")
+        entry = make_catalog().put(RUN, folder, ["file"])[0]
+        (folder / "file").unlink()
+        renamed = entry._replace(name="other/name")
+        catalog = make_catalog()
+        catalog.change_entries(RUN, [renamed], ["file", "absent"])
+        catalog.change_entries(RUN, [], [])
+        assert renamed in make_catalog().list_entries(RUN)
+        if type(catalog).change_entries is not Catalog.change_entries:
+            assert make_catalog().list_entries(RUN) == [renamed]
+        make_catalog().collect_garbage(dry_run=False)
+        make_catalog().get(RUN, elsewhere, [renamed])
+        assert (elsewhere / "other/name").read_bytes() == b"content"
+        _write(folder, "file", b"new")
+        make_catalog().put(RUN, folder, ["file"])
+        assert [entry.name for entry in make_catalog().list_entries(RUN)] == ["file", "other/name"]
+
+    def test_a_reader_learns_what_has_changed(
+        self, make_catalog: Callable[[], Catalog], folder: Path
+    ) -> None:
+        """Since it last read, whichever client made the change; a run that begins anew is read anew."""
+        reader, writer = make_catalog(), make_catalog()
+        known: dict[str, CatalogEntry] = {}
+        mark: object | None = None
+
+        def read() -> None:
+            nonlocal mark
+            changes = reader.read_changes(RUN, mark)
+            mark = changes.mark
+            if changes.is_complete:
+                known.clear()
+            for name in changes.removed:
+                known.pop(name, None)
+            known.update((entry.name, entry) for entry in changes.changed)
+            assert sorted(known.values()) == make_catalog().list_entries(RUN)
+
+        read()
+        for name in ("a", "b", "c"):
+            _write(folder, name, name.encode())
+            writer.put(RUN, folder, [name])
+            read()
+        _write(folder, "a", b"changed")
+        reader.put(RUN, folder, ["a"])
+        read()
+        read()
+        make_catalog().change_entries(RUN, [known["a"]._replace(name="d")], ["a", "b"])
+        read()
+        for number in range(70):
+            writer.put_as(RUN, folder, {f"{number}": "a"})
+        read()
+        writer.delete_run(RUN)
+        read()
+        writer.put(RUN, folder, ["c"])
+        read()
 
     def test_sync_gives_a_run_the_entries_of_another(
         self, make_catalog: Callable[[], Catalog], folder: Path, elsewhere: Path

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from magnus.domain.file_patterns import FilePattern
 from magnus.domain.file_scopes import Found, Place, is_note, readable_name, split_stored
 from magnus.domain.patterns import pattern_problem
-from magnus.engine.step_files import reading
-from magnus.errors import ConfigurationError, ExecutionError, Problem
+from magnus.engine.masking import Masker
+from magnus.engine.recorder import RunRecorder
+from magnus.engine.step_files import forget_all_staged, reading
+from magnus.errors import ConfigurationError, ExecutionError, MagnusError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
     from magnus.domain.file_scopes import ScopedEntries
     from magnus.ports.catalog import Catalog, CatalogEntry, GarbageReport
+    from magnus.ports.run_log_store import RunLogStore
 
 
 def list_runs(catalog: Catalog) -> list[str]:
@@ -125,9 +128,27 @@ def _verify(catalog: Catalog, run_id: str) -> list[str]:
     return shown
 
 
-def collect_garbage(catalog: Catalog, *, dry_run: bool) -> GarbageReport:
-    """Remove what no run refers to, or with *dry_run* only count it."""
+def collect_garbage(catalog: Catalog, *, dry_run: bool, store: RunLogStore | None = None) -> GarbageReport:
+    """Remove what no run refers to, or with *dry_run* only count it.
+
+    Args:
+        catalog: The catalog.
+        dry_run: Only count.
+        store: The run logs, to find what killed attempts of runs that have ended have left staged; that is removed first.
+    """
+    if store is not None and not dry_run:
+        for run_id in list_runs(catalog):
+            if _has_ended(store, run_id):
+                forget_all_staged(catalog, run_id)
     return catalog.collect_garbage(dry_run=dry_run)
+
+
+def _has_ended(store: RunLogStore, run_id: str) -> bool:
+    """Return whether a run is certain to be over; one whose log is missing or damaged is left alone."""
+    try:
+        return RunRecorder(store, run_id, Masker()).get_run_log().status.has_ended
+    except MagnusError:
+        return False
 
 
 def _compiled(pattern: str) -> FilePattern:

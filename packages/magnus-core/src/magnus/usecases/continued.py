@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from magnus.bootstrap import Setup
 from magnus.definition.config import load_config
-from magnus.domain.file_scopes import is_note
+from magnus.domain.file_scopes import is_staged
 from magnus.domain.names import ROOT_BRANCH, parent
 from magnus.engine.masking import Masker
 from magnus.engine.recorder import RunRecorder, read_steps
 from magnus.engine.rerun import Rerun
-from magnus.engine.step_files import forget_notes
+from magnus.engine.step_files import forget_all_staged
 from magnus.errors import ConfigurationError, RunLogNotFoundError
 from magnus.usecases.dag_changes import describe_changes
 
@@ -56,9 +56,9 @@ class Continued(NamedTuple):
         original = self.rerun.original_run_id
         if self.other_catalog is None:
             catalog.sync_between_runs(original, run_id)
-            forget_notes(catalog, run_id)  # they are about steps of the other run
+            forget_all_staged(catalog, run_id)
             return
-        entries = [entry for entry in self.other_catalog.list_entries(original) if not is_note(entry.name)]
+        entries = [entry for entry in self.other_catalog.list_entries(original) if not is_staged(entry.name)]
         if entries:
             with tempfile.TemporaryDirectory(prefix="magnus-") as folder:
                 self.other_catalog.get(original, Path(folder), entries)

@@ -16,6 +16,7 @@ from magnus.domain.file_scopes import (
     attempt_token,
     is_note,
     is_reserved,
+    is_staged,
     join_mark,
     readable_name,
     shown,
@@ -217,9 +218,10 @@ def test_a_file_that_branches_put_later_is_no_longer_hidden() -> None:
     assert exactly(entries, "x", "m.a.k.1") == "new"
     entries.add("x", Content("newest"))
     assert exactly(entries, "x") == "newest"
-    assert entries.marks_of("x") == entries.notes() == list(marks)
+    assert entries.marks_of("x") == entries.marks_by(["m", "n"]) == list(marks)
+    assert entries.marks_by(["n"]) == []
     entries.remove(join_mark("m", "x"))
-    assert entries.notes() == []
+    assert entries.marks_of("x") == entries.marks_by(["m"]) == []
 
 
 def test_what_branches_left_in_an_earlier_run_is_known() -> None:
@@ -236,7 +238,7 @@ def test_staged_files_are_no_ones() -> None:
     assert names(entries, "**") == {}
     assert entries.staged(f"{token}.1") == {"x": Content("1")}
     assert entries.staged_by(token) == [staged_name(f"{token}.1", "x")]
-    assert all(is_note(name) for name in entries.notes())
+    assert all(is_note(name) and is_staged(name) for name in entries.all_staged())
 
 
 def test_items_that_are_written_alike_are_told_so() -> None:

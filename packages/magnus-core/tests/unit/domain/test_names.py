@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +11,7 @@ from magnus.domain.names import (
     branch_name,
     decode_map_value,
     encode_map_value,
+    is_shortened,
     node_name_problem,
     parent,
     run_id_problem,
@@ -26,12 +29,17 @@ JSON = st.recursive(
 # Texts made of what has a meaning in names, so that every confusion is tried often.
 TRICKY = st.text(alphabet='%=.2E/\\" a1é\n', max_size=8)
 PRINTABLE = st.characters(exclude_categories=("C", "Z"), exclude_characters=".%", include_characters=" ")
-NODE_NAMES = st.text(PRINTABLE, min_size=1).filter(lambda name: node_name_problem(name) is None)
+NODE_NAMES = st.text(PRINTABLE, min_size=1, max_size=20).filter(lambda name: node_name_problem(name) is None)
 
 
 @given(JSON | TRICKY)
 def test_a_map_item_comes_back_from_the_name_of_its_branch(item: object) -> None:
-    """Whatever JSON value it is, types of numbers included."""
+    """Whatever JSON value it is, types of numbers included, unless the name had to be shortened."""
+    name = encode_map_value(item)
+    if is_shortened(name):
+        with pytest.raises(ValueError, match="shortened"):
+            decode_map_value(name)
+        return
     assert canonical_json(decode_map_value(encode_map_value(item))) == canonical_json(item)
 
 
@@ -71,6 +79,24 @@ def test_the_name_of_a_branch_is_one_part_of_a_path(item: object) -> None:
 def test_an_item_is_its_own_name_where_it_can_be(item: object, name: str) -> None:
     """These names are in run logs and on command lines: they may not change."""
     assert encode_map_value(item) == name
+
+
+@given(JSON | st.text(min_size=70) | st.text("./% é", min_size=20))
+def test_no_part_of_a_name_is_too_long(item: object) -> None:
+    """At most 80 bytes, without a piece of an encoded character."""
+    name = encode_map_value(item)
+    assert len(name.encode()) <= 80
+    assert not re.search("%[0-9A-F]?%~", name)
+
+
+def test_long_names_are_told_apart_by_their_hashes() -> None:
+    """The beginning stays readable; names of nodes are shortened in the same way."""
+    names = {encode_map_value("x" * 100 + end) for end in "abc"}
+    assert len(names) == 3
+    assert all(re.fullmatch("x{62}%~[0-9a-f]{16}", name) for name in names)
+    assert step_name("", "é" * 40) == "é" * 40
+    assert re.fullmatch("a.é{31}%~[0-9a-f]{16}", step_name("a", "é" * 41))
+    assert branch_name("step", branch_name("", "x" * 300)[1:]) == branch_name("step", "x" * 300)
 
 
 @given(st.lists(NODE_NAMES, min_size=1))

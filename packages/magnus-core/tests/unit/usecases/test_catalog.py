@@ -4,7 +4,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from magnus.builtin.buffered import BufferedRunLogStore
 from magnus.builtin.do_nothing import DoNothingCatalog
+from magnus.domain.run_log import RunLog, Status
+from magnus.engine.masking import Masker
+from magnus.engine.recorder import RunRecorder
+from magnus.engine.step_files import StepFiles
 from magnus.errors import ConfigurationError
 from magnus.testing.fake_catalog import FakeCatalog
 from magnus.usecases import catalog as usecases
@@ -88,3 +93,42 @@ def test_garbage_is_collected_on_demand(catalog: FakeCatalog) -> None:
     assert usecases.collect_garbage(catalog, dry_run=True).objects == 2
     assert usecases.collect_garbage(catalog, dry_run=False).objects == 2
     assert usecases.collect_garbage(catalog, dry_run=True).objects == 0
+
+
+def test_garbage_collection_removes_what_killed_attempts_left_staged(tmp_path: Path) -> None:
+    """Of runs that have ended; an attempt of another run may still publish it."""
+    catalog, store = FakeCatalog(), BufferedRunLogStore()
+    for run_id, status in (("ended", Status.FAIL), ("going", Status.PROCESSING)):
+        RunRecorder(store, run_id, Masker()).create_run_log(RunLog(run_id, status=status), {})
+        for name in ("kept", "staged"):
+            (tmp_path / name).write_text(f"{run_id} {name}")
+        catalog.put(run_id, tmp_path, ["kept"])
+        StepFiles(catalog, run_id, "step", 1).put_names(tmp_path, ["staged"], staged=True)
+    catalog.put("unknown", tmp_path, ["kept"])
+    assert usecases.collect_garbage(catalog, dry_run=True, store=store).objects == 0
+    assert usecases.collect_garbage(catalog, dry_run=False, store=store).objects == 1
+    assert [len(catalog.list_entries(run_id)) for run_id in ("ended", "going")] == [1, 2]
+
+
+def test_files_of_branches_have_the_names_of_people(tmp_path: Path) -> None:
+    """Listed, got and verified; plain names follow the rule of steps; notes of the core are left out."""
+    catalog = FakeCatalog()
+    for item in ("a", "b"):
+        (tmp_path / "x").write_text(item)
+        (tmp_path / "y").write_text("same")
+        StepFiles(catalog, "run", f"m.{item}.s", 1, [f"m.{item}"]).put(tmp_path, ["x", "y"])
+    StepFiles(catalog, "run", "m.a.s", 1, ["m.a"]).put_names(tmp_path, ["x"], staged=True)
+    names = ["m/a/x", "m/a/y", "m/b/x", "m/b/y"]
+    assert [entry.name for entry in usecases.list_files(catalog, "run")] == names
+    assert [entry.name for entry in usecases.list_files(catalog, "run", ["x"])] == ["m/a/x", "m/b/x"]
+    assert [entry.name for entry in usecases.list_files(catalog, "run", ["m/a/*"])] == names[:2]
+    target = tmp_path / "target"
+    assert [entry.name for entry in usecases.get(catalog, "run", (), target)] == names
+    assert [entry.name for entry in usecases.get(catalog, "run", ["y", "m/b/x"], target)] == ["m/b/x", "y"]
+    with pytest.raises(
+        ConfigurationError, match="'x' was put with different contents by 2 branches: m/a/x, m/b/x"
+    ):
+        usecases.get(catalog, "run", ["x"], target)
+    damaged = next(entry for entry in catalog.list_entries("run") if entry.name.endswith("b/x"))
+    del catalog.contents[damaged.data_hash]
+    assert [message.partition(":")[0] for message in usecases.verify(catalog)["run"]] == ["m/b/x"]

@@ -31,8 +31,8 @@ class RunIndex:
 
     Its first line is random, so that a run that was deleted and begun again is not taken for the same. Each batch of
     lines begins with a line feed, which ends the half line that a killed process may have left; a line that is no JSON
-    is skipped. The last line of a name counts: name, hash and size of a file, with a 1 behind them if it may be executed, or the
-    name alone of an entry that was removed.
+    is skipped. The last line of a name counts: name, hash and size of a file, with a 1 behind them if it may be executed,
+    or the name alone of an entry that was removed.
     """
 
     def __init__(self, path: str) -> None:

@@ -68,7 +68,9 @@ class S3RunIndex:
         """
         with self._lock:
             return {
-                name: placed.content for name, placed in self._read(workers).items() if placed.content is not None
+                name: placed.content
+                for name, placed in self._read(workers).items()
+                if placed.content is not None
             }
 
     def read_changes(self, mark: object | None) -> IndexChanges:
