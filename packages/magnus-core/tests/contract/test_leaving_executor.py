@@ -38,7 +38,7 @@ class Leaving(LeavingExecutor):
 
     def trigger_job(self, job: Job, run_here: StepRunner) -> Status:
         """See the port."""
-        self.compute.run = run_here
+        self.compute.run = run_here.run_in_process
         return super().trigger_job(job, run_here)
 
 

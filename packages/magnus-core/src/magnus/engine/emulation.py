@@ -93,7 +93,7 @@ class Compute:
         return [shutil.which(name, path=environment["PATH"]) or name, *rest], environment
 
     def _end(self, process: subprocess.Popen[bytes]) -> None:
-        stop(process, has_group=True)
+        stop(process)
 
     def _start(self, arguments: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
         try:

@@ -29,14 +29,12 @@ class Failure(NamedTuple):
         exit_code: Of the process or `sys.exit`; None where there was none.
         names: What `retry_on` may know it by.
         stop: What has to go on after the attempt is recorded, because it ends the run.
-        is_ours: True for an error that magnus raised on purpose.
     """
 
     message: str = ""
     exit_code: int | None = None
     names: Sequence[str] = ()
     stop: StopRun | None = None
-    is_ours: bool = False
 
 
 def describe_failure(error: BaseException, mask: Callable[[str], str]) -> Failure:
@@ -52,11 +50,11 @@ def describe_failure(error: BaseException, mask: Callable[[str], str]) -> Failur
         return _exit(error, mask)
     if isinstance(error, TaskFailedError):
         code = error.exit_code
-        return Failure(mask(str(error)), code, [] if code is None else [f"exit:{code}"], is_ours=True)
+        return Failure(mask(str(error)), code, [] if code is None else [f"exit:{code}"])
     names = names_of(type(error))
     if isinstance(error, MagnusError):
         _print(f"{error}\n")
-        return Failure(mask(str(error)), names=names, is_ours=True)
+        return Failure(mask(str(error)), names=names)
     frames = _users_own(error.__traceback__)
     _print_traceback(error, frames)
     text = _text(error)

@@ -69,7 +69,7 @@ class TaskRunner:
         try:
             import_running_script(self._setup.main_module, self._setup.folder)
         except MagnusError as error:  # whoever has asked shows it
-            return {"failed": {"message": str(error), "exit_code": None, "names": [], "is_ours": True}}
+            return {"failed": {"message": str(error), "exit_code": None, "names": []}}
         except BaseException as error:  # noqa: BLE001 - as above
             return self.failed(error)
         return {"done": {"parameters": {}, "metrics": [], "message": ""}}
@@ -83,7 +83,6 @@ class TaskRunner:
                     "message": str(failure.message),
                     "exit_code": failure.exit_code,
                     "names": list(failure.names),
-                    "is_ours": failure.is_ours,
                 }
             }
         except BaseException as second:  # noqa: BLE001 - the exception's own methods are user code, too
@@ -104,4 +103,4 @@ def unexpected(error: BaseException, second: BaseException | None = None) -> dic
         message = f"{name}: {error}"
     if second is not None:
         message = f"{name} (its text cannot be made: {type(second).__name__})"
-    return {"failed": {"message": message, "exit_code": None, "names": [name], "is_ours": False}}
+    return {"failed": {"message": message, "exit_code": None, "names": [name]}}

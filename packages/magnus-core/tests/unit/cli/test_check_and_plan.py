@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     import pytest
     from tests.unit.cli.conftest import Said
 
-PARALLEL = """\
-executor: {type: local, config: {enable_parallel: true}}
+REFUSED = """\
+executor: {type: demo-renderer}
 run_log_store: {type: buffered}
 """
 
@@ -33,12 +33,12 @@ def test_a_refused_pair_exits_with_2_and_says_what_to_change(
     magnus: Callable[..., Said], in_copy: Path
 ) -> None:
     """The reason and the remedy stand in the line."""
-    (in_copy / "parallel.yaml").write_text(PARALLEL)
-    said = magnus("check", "-c", "parallel.yaml")
+    (in_copy / "refused.yaml").write_text(REFUSED)
+    said = magnus("check", "-c", "refused.yaml")
     assert said.code == 2
     (line,) = [line for line in said.out.splitlines() if line.startswith("error")]
     assert "buffered" in line
-    assert "enable_parallel: false" in line
+    assert "reaches further" in line
     assert "refused: 1 of" in said.err
 
 
@@ -86,7 +86,7 @@ def test_the_plan_says_what_a_node_does_and_what_leads_to_it(
     """Command, place, attempts, files and ways."""
     nodes = {node["step"]: node for node in magnus("plan", "--json").json()["nodes"]}
     assert nodes["first"]["catalog"]["put"] == ["*.csv"]
-    assert nodes["first"]["where"] == "local (same-process)"
+    assert nodes["first"]["where"] == "local (same-host)"
     assert nodes["sides.left side.a"]["max_attempts"] == 2
     assert nodes["sides.left side.a"]["task"]["command"] == "echo said by a"
     assert nodes["each"]["map"] == {"iterate_on": "items", "iterate_as": "item"}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,10 @@ from magnus.domain.nodes import Node
 from magnus.engine.forwarded_step import ForwardedStep
 from magnus.engine.forwarding import Forwarded, ForwardedJob, Told, decode, own_version
 from magnus.engine.masking import Masker
+from magnus.engine.reporting import SilentReporter
+from magnus.engine.workspaces import Workspaces
+from magnus.builtin.do_nothing import DoNothingCatalog
+from magnus.domain.capabilities import Isolation
 from magnus.ports.executor import ComputeNeeds
 
 if TYPE_CHECKING:
@@ -51,7 +56,14 @@ class Stage:
     ) -> ForwardedStep:
         """Forward *job*."""
         context: Any = SimpleNamespace(
-            run_id="run", tag="night", masker=self.masker, terminal=self.shown, configuration=CONFIGURATION
+            run_id="run",
+            tag="night",
+            masker=self.masker,
+            terminal=self.shown,
+            configuration=CONFIGURATION,
+            reporter=SilentReporter(),
+            services=SimpleNamespace(catalog=DoNothingCatalog()),
+            workspaces=Workspaces(Isolation.NONE, str(Path.cwd())),
         )
         path = None if job is None else self.log
         step = ForwardedStep(context, job, needs, path, inside_compute=inside_compute, **more)

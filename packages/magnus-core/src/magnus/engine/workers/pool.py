@@ -447,6 +447,8 @@ class WorkerPool:
         if running is None:
             return
         job = running.attempt.job
+        # A signal to a whole group of processes may have reached the task as well.
+        running.stop = running.stop or self._context.interrupts.pending
         if running.stop is not None:
             running.attempt.fail_by_stop(running.stop)
         elif running.timed_out:

@@ -38,6 +38,7 @@ class FakeContext:
         self.staging_token = "token"
         self.map_variable = map_variable
         self.compute_data_folder = Path("data")
+        self.project_folder = str(Path.cwd())
         self.resources = None
         self.values = encode_all(parameters, "test")
         self.secrets = list(secrets)

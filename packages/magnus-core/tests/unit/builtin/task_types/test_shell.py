@@ -134,30 +134,6 @@ def test_an_interrupt_kills_the_command_and_what_it_started(
     assert is_gone(int((working_directory / "pid").read_text()))
 
 
-WORKER = """
-import os, sys
-from magnus.engine.child_process import child_process, keep_children_in_process_group
-keep_children_in_process_group()
-with child_process(["/bin/sh", "-c", "sleep 60 & echo $! > pid.new; mv pid.new pid; wait"], os.environ) as child:
-    child.wait()
-"""
-
-
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_a_worker_takes_its_grandchildren_along(working_directory: Path, number: signal.Signals) -> None:
-    """Killed by its group, or interrupted alone: in both cases nothing is left."""
-    worker = subprocess.Popen(
-        [sys.executable, "-c", WORKER], start_new_session=True, stderr=subprocess.DEVNULL
-    )
-    pid = int(wait_for(working_directory / "pid"))
-    if number is signal.SIGKILL:
-        os.killpg(worker.pid, number)
-    else:
-        os.kill(worker.pid, number)
-    worker.wait(20)
-    assert is_gone(pid)
-
-
 @pytest.mark.parametrize("command", ["", "  ", "a\0b", "x" * 200_000])
 def test_a_command_that_cannot_run_is_a_problem(command: str) -> None:
     """It is found before anything runs."""
