@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import itertools
+import os
 import signal
 import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
-from magnus.domain.jobs import Job
+from magnus.domain.jobs import Job, JobEnd
 from magnus.domain.nodes import Node, Resources, TaskSettings
 from magnus.domain.run_log import Status
+from magnus.ports.executor import Workspace
 from magnus_executor_container.client import ContainerEnd, Found, Image
 from magnus_executor_container.config import LocalContainerOptions
 from magnus_executor_container.errors import ImageMissingError
@@ -66,13 +68,9 @@ class Lent:
         command: What its remote steps start.
         stdin: What they read.
         remotes: What was lent, each with whether it was for the inside of the compute.
-        here: The jobs that were run in this process.
+        here: The jobs that were begun on this machine.
+        begun: Those of them that have not ended.
     """
-
-    worker_command = ()
-    worker_preamble = b""
-    secrets = ()
-    output_descriptors = (1, 2)
 
     def __init__(self) -> None:
         """Nothing was lent."""
@@ -80,11 +78,38 @@ class Lent:
         self.stdin = b"told"
         self.remotes: list[tuple[FakeRemote, bool]] = []
         self.here: list[str] = []
+        self.begun: list[Job] = []
 
     def __call__(self, job: Job) -> Status:
+        """Never be called: jobs are waited for."""
+        raise AssertionError(job)
+
+    def start(self, job: Job) -> Status:
         """Note the job."""
         self.here.append(job.step_name)
-        return Status.SUCCESS
+        self.begun.append(job)
+        return Status.TRIGGERED
+
+    def wait(self, timeout_seconds: float | None) -> list[JobEnd]:
+        """Let what has begun end."""
+        begun, self.begun = self.begun, []
+        return [JobEnd(job, Status.SUCCESS) for job in begun]
+
+    def stop(self) -> None:
+        """End what has begun."""
+        self.begun.clear()
+
+    def run_in_process(self, job: Job) -> Status:
+        """Never be called."""
+        raise AssertionError(job)
+
+    def prepare_workers(self) -> None:
+        """Have none."""
+
+    def workspace(self, job: Job) -> Workspace:
+        """Lend the folder of the test."""
+        folder = os.getcwd()  # noqa: PTH109
+        return Workspace(folder, f"{folder}/data")
 
     def is_recorded(self, job: Job) -> bool:
         """Never be asked."""

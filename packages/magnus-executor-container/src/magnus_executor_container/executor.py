@@ -46,6 +46,8 @@ _JUDGED_AS_LOCAL = (
 )
 _SECONDS_TO_STOP = 8.0  # a step has five to end by itself, and records its end then
 _SECONDS_TO_REMOVE = 4.0
+_LOOK_SECONDS = 0.05
+"""Time spent on the jobs of this machine while containers run as well."""
 _AT_ONCE = 4
 """Rehearsals at the same time."""
 
@@ -63,6 +65,8 @@ class LocalContainerExecutor(InteractiveExecutor):
         self._identities: dict[str, list[CodeIdentity]] = {}
         self._known: dict[JobIdentity, Status] = {}
         self._running: dict[JobIdentity, RunningJob] = {}
+        self._here: StepRunner | None = None
+        self._staying: set[JobIdentity] = set()
         self._events: queue.SimpleQueue[tuple[RunningJob, JobEnd | None]] = queue.SimpleQueue()
 
     @classmethod
@@ -71,7 +75,7 @@ class LocalContainerExecutor(InteractiveExecutor):
         shares_files = options.run_in_local or options.mount_project
         return ExecutorCapabilities(
             placement=Placement.SAME_HOST if options.run_in_local else Placement.CONTAINER,
-            serves_from_traversal=options.run_in_local and not options.enable_parallel,
+            serves_from_traversal=options.run_in_local,
             isolation=Isolation(options.isolation) if shares_files else Isolation.NONE,
             concurrent_branches=options.enable_parallel,
             refused_features={Feature.RESOURCES: _NO_LIMITS} if options.run_in_local else {},
@@ -84,6 +88,11 @@ class LocalContainerExecutor(InteractiveExecutor):
         if not self.options.enable_parallel:
             return 1
         return self.options.max_workers or usable_cores()
+
+    @property
+    def uses_workers(self) -> bool:
+        """See the port."""
+        return bool(self.options.run_in_local)
 
     @property
     def _engine(self) -> Engine:
@@ -168,22 +177,18 @@ class LocalContainerExecutor(InteractiveExecutor):
         return self._known[key]
 
     def _start(self, job: Job, run_here: StepRunner) -> Status:
-        from magnus_executor_container.jobs import ContainerJob, HostJob
+        from magnus_executor_container.jobs import ContainerJob
 
-        running: RunningJob
         if _stays_here(job.node, job.options):
-            if self.max_concurrent_jobs == 1:
-                return run_here(job)
-            running = HostJob(job, run_here.remote(job, inside_compute=False), self._begun, self._ended)
-        else:
-            remote = run_here.remote(job, self._needs, inside_compute=True)
-            limits = limits_of(job.node, EXECUTOR, job.options, self.options)
-            labels = run_labels(job.run_id, job.step_name, job.attempt_number)
-            data = _data_folders(job, run_here)
-            spec = step_container(job.options, remote.command, labels, self._needs, limits, data)
-            running = ContainerJob(
-                job, remote, self._begun, self._ended, self._engine, spec, job.options.pull
-            )
+            self._here = run_here
+            self._staying.add(job.identity)
+            return run_here.start(job)
+        remote = run_here.remote(job, self._needs, inside_compute=True)
+        limits = limits_of(job.node, EXECUTOR, job.options, self.options)
+        labels = run_labels(job.run_id, job.step_name, job.attempt_number)
+        data = _data_folders(job, run_here)
+        spec = step_container(job.options, remote.command, labels, self._needs, limits, data)
+        running = ContainerJob(job, remote, self._begun, self._ended, self._engine, spec, job.options.pull)
         self._running[job.identity] = running
         running.start()
         return Status.TRIGGERED
@@ -199,8 +204,10 @@ class LocalContainerExecutor(InteractiveExecutor):
     def wait_for_jobs(self, timeout_seconds: float | None) -> list[JobEnd]:
         """See the port."""
         until = None if timeout_seconds is None else time.monotonic() + timeout_seconds
-        while self._running:
-            ends = self._collect(until)
+        while self._running or self._staying:
+            ends = self._collect_here(until) if self._staying else []
+            if self._running:
+                ends += self._collect(time.monotonic() if self._staying or ends else until)
             if ends or (until is not None and time.monotonic() >= until):
                 return ends
         return []
@@ -224,6 +231,19 @@ class LocalContainerExecutor(InteractiveExecutor):
                 running.time_out()
         return ends
 
+    def _collect_here(self, until: float | None) -> list[JobEnd]:
+        """Return the jobs on this machine that have ended; while containers run as well, after a short look."""
+        if self._here is None:
+            return []
+        timeout = None if until is None else max(0.0, until - time.monotonic())
+        if self._running:
+            timeout = _LOOK_SECONDS if timeout is None else min(timeout, _LOOK_SECONDS)
+        ends = self._here.wait(timeout)
+        for end in ends:
+            self._staying.discard(end.job.identity)
+            self._known[end.job.identity] = end.status
+        return ends
+
     def _took(self, running: RunningJob, end: JobEnd | None) -> list[JobEnd]:
         if end is None:
             return []
@@ -239,6 +259,9 @@ class LocalContainerExecutor(InteractiveExecutor):
         running = list(self._running.values())
         for each in running:
             each.signal(signal.SIGTERM)
+        if self._here is not None:
+            self._here.stop()
+            self._staying.clear()
         until = time.monotonic() + _SECONDS_TO_STOP
         left = [each for each in running if not each.join(max(0.0, until - time.monotonic()))]
         for each in left:

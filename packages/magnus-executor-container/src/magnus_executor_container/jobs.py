@@ -1,12 +1,8 @@
-"""Jobs under way, each in a thread of its own: a container, or another process of this machine."""
+"""Jobs in containers, each followed by a thread of its own."""
 
 from __future__ import annotations
 
-import os
-import selectors
 import signal
-import subprocess
-import sys
 import threading
 from abc import ABC, abstractmethod
 from contextlib import suppress
@@ -26,7 +22,6 @@ if TYPE_CHECKING:
     from magnus_executor_container.client import Container, Engine
     from magnus_executor_container.container_spec import ContainerSpec
 
-_CHUNK = 65_536
 _NEVER_RAN = "stopped before it began"
 
 
@@ -161,81 +156,3 @@ class ContainerJob(RunningJob):
 
     def _failed(self, cause: diagnosis.Cause, exit_code: int | None = None) -> JobEnd:
         return JobEnd(self.job, Status.FAIL, cause.message, exit_code, cause.failure)
-
-
-class HostJob(RunningJob):
-    """A job in another process of this machine."""
-
-    def __init__(
-        self,
-        job: Job,
-        remote: RemoteStep,
-        on_begin: Callable[[RunningJob], None],
-        on_end: Callable[[RunningJob, JobEnd], None],
-    ) -> None:
-        """Prepare to run it with the Python that runs magnus here."""
-        super().__init__(job, remote, on_begin, on_end)
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def signal(self, number: signal.Signals) -> None:
-        """See the base class."""
-        with self._lock:
-            self._is_stopped = True
-        if self._process is not None:
-            with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, number)
-
-    def _work(self) -> JobEnd:
-        arguments = [sys.executable, "-m", *self._remote.command]
-        with self._lock:
-            if self._is_stopped:
-                return JobEnd(self.job, Status.FAIL, _NEVER_RAN)
-            try:
-                self._process = process = subprocess.Popen(
-                    arguments,
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.PIPE,
-                    start_new_session=True,
-                )
-            except OSError as error:
-                return JobEnd(
-                    self.job, Status.FAIL, f"no process could be started: {error}", failure="submission"
-                )
-        with process:
-            try:
-                self._converse(process)
-                code = process.wait()
-            finally:
-                self.signal(signal.SIGKILL)
-        if self._remote.refusal:
-            return JobEnd(self.job, Status.FAIL, self._remote.refusal, code)
-        if code == 0:
-            return JobEnd(self.job, Status.SUCCESS)
-        if code < 0:  # what a shell reports for a process killed by a signal
-            message = f"the process of the step was killed by {signal.Signals(-code).name}"
-            code = 128 - code
-        else:
-            message = f"the process of the step ended by itself with exit code {code}"
-        return JobEnd(self.job, Status.FAIL, message, code, f"exit:{code}")
-
-    def _converse(self, process: subprocess.Popen[bytes]) -> None:
-        """Send what it reads first, and take what it writes until it has ended."""
-        if process.stdin is None or process.stdout is None or process.stderr is None:
-            return
-        try:
-            process.stdin.write(self._remote.message)
-            process.stdin.flush()
-        except BrokenPipeError:  # it has ended; how, its exit code says
-            with suppress(BrokenPipeError):  # what is left in the buffer would be tried once more
-                process.stdin.close()
-        with selectors.DefaultSelector() as selector:
-            selector.register(process.stdout, selectors.EVENT_READ, 1)
-            selector.register(process.stderr, selectors.EVENT_READ, 2)
-            while selector.get_map():
-                for key, _ in selector.select():
-                    data = os.read(key.fd, _CHUNK)
-                    if data:
-                        self._take(data, key.data)
-                    else:
-                        selector.unregister(key.fileobj)

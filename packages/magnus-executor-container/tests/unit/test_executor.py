@@ -213,53 +213,32 @@ class TestJobs:
 class TestOnThisMachine:
     """Jobs that stay here."""
 
-    @pytest.fixture
-    def work(self, kit: Kit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Have the process of a job leave its own number in a file."""
-        code = (
-            "import os; os.write(1, b'<begin>'); open('pid', 'a').write(f'{os.getpid()} {os.read(0, 9)}\\n')"
-        )
-        (tmp_path / "work.py").write_text(code)
-        monkeypatch.chdir(tmp_path)
-        kit.lent.command = ("work",)
-
-    @pytest.mark.usefixtures("work")
-    @pytest.mark.parametrize(("options", "timeout"), [(LOCAL_PARALLEL, None), (LOCAL, 60.0)])
-    def test_what_runs_beside_the_traversal_has_a_process_of_its_own(
-        self,
-        kit: Kit,
-        tmp_path: Path,
-        executors: list[LocalContainerExecutor],
-        options: LocalContainerOptions,
-        timeout: float | None,
+    @pytest.mark.parametrize("options", [LOCAL, LOCAL_PARALLEL])
+    def test_jobs_run_in_workers_of_this_machine(
+        self, kit: Kit, executors: list[LocalContainerExecutor], options: LocalContainerOptions
     ) -> None:
-        """Jobs at the same time, and those that must be stoppable; services look as they do here."""
+        """As those of the executor `local`; one that is asked for twice is started once."""
         executors.append(executor := LocalContainerExecutor(options))
-        assert executor.trigger_job(kit.job("a", options, timeout=timeout), kit.lent) is Status.TRIGGERED
-        (end,) = waited(executor, 1, kit.patience_seconds)
-        assert end.status is Status.SUCCESS
-        assert (tmp_path / "pid").read_text(encoding="utf-8").endswith(" b'told'\n")
-        assert kit.lent.here == []
-        assert [inside for _, inside in kit.lent.remotes] == [False]
-
-    def test_other_jobs_run_in_this_process(self, kit: Kit, executors: list[LocalContainerExecutor]) -> None:
-        """As those of the executor `local`; once."""
-        executors.append(executor := LocalContainerExecutor(LOCAL))
-        assert [executor.trigger_job(kit.job("a", LOCAL), kit.lent) for _ in range(2)] == [Status.SUCCESS] * 2
+        job = kit.job("a", options)
+        assert [executor.trigger_job(job, kit.lent) for _ in range(2)] == [Status.TRIGGERED] * 2
+        assert [end.status for end in executor.wait_for_jobs(None)] == [Status.SUCCESS]
+        assert executor.trigger_job(job, kit.lent) is Status.SUCCESS
         assert kit.lent.here == ["a"]
-        assert executor.add_code_identities(kit.job("a", LOCAL)) == []
+        assert kit.lent.remotes == []
+        assert executor.add_code_identities(job) == []
 
     def test_the_capabilities_say_so(self) -> None:
-        """In this process, but for steps with a timeout."""
+        """The process that traverses works with the services."""
         said = LocalContainerExecutor.capabilities(LOCAL)
-        assert (said.placement, said.timeout_placement) == (Placement.SAME_PROCESS, Placement.SAME_HOST)
+        assert (said.placement, said.serves_from_traversal) == (Placement.SAME_HOST, True)
 
     def test_a_task_with_an_image_of_its_own_is_run_from_here(
         self, kit: Kit, executors: list[LocalContainerExecutor]
     ) -> None:
         """There need be no magnus in that image."""
         executors.append(executor := LocalContainerExecutor(LocalContainerOptions(docker_image="image")))
-        assert executor.trigger_job(kit.job(command_type="container"), kit.lent) is Status.SUCCESS
+        assert executor.trigger_job(kit.job(command_type="container"), kit.lent) is Status.TRIGGERED
+        assert [end.status for end in executor.wait_for_jobs(None)] == [Status.SUCCESS]
         assert kit.engine.created == []
 
 

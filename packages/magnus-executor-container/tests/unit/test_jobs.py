@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import os
 import signal
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +12,7 @@ from magnus.errors import ServiceError
 from magnus_executor_container.client import ContainerEnd
 from magnus_executor_container.container_spec import ContainerSpec
 from magnus_executor_container.errors import EngineRefusedError, EngineUnreachableError
-from magnus_executor_container.jobs import ContainerJob, HostJob
+from magnus_executor_container.jobs import ContainerJob
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -261,134 +259,3 @@ class TestInContainers:
         job.signal(signal.SIGTERM)
         container.killed.set()
         assert job.join(kit.patience_seconds)
-
-
-class TestOnThisMachine:
-    """Jobs in real processes."""
-
-    @pytest.fixture
-    def make(
-        self, kit: Kit, ends: Ends, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> Callable[..., tuple[HostJob, FakeRemote]]:
-        """Return a function that makes a job whose process does what it is told."""
-        (tmp_path / "work.py").write_text(WORK)
-        monkeypatch.chdir(tmp_path)
-
-        def make(
-            what: str, stdin: bytes = b"told", timeout: float | None = None
-        ) -> tuple[HostJob, FakeRemote]:
-            remote = kit.remote(("work", what), stdin)
-            return HostJob(kit.job(timeout=timeout), remote, ends.on_begin, ends.on_end), remote
-
-        return make
-
-    def test_it_reads_its_job_and_its_output_is_handed_on(
-        self, ends: Ends, make: Callable[..., tuple[HostJob, FakeRemote]]
-    ) -> None:
-        """Both streams."""
-        job, remote = make("echo")
-        job.start()
-        assert ends.end() == JobEnd(job.job, Status.SUCCESS)
-        assert ends.begun.is_set()
-        assert remote.last_words == "told"
-        assert remote.is_closed
-
-    @pytest.mark.parametrize(
-        ("what", "message", "code"),
-        [
-            ("exit7", "the process of the step ended by itself with exit code 7", 7),
-            ("segfault", "the process of the step was killed by SIGSEGV", 139),
-        ],
-    )
-    def test_a_process_that_dies_is_told_with_the_cause(
-        self,
-        ends: Ends,
-        make: Callable[..., tuple[HostJob, FakeRemote]],
-        what: str,
-        message: str,
-        code: int,
-    ) -> None:
-        """Exit codes are those a shell would report."""
-        job, _ = make(what)
-        job.start()
-        assert ends.end() == JobEnd(job.job, Status.FAIL, message, code, f"exit:{code}")
-
-    @pytest.mark.parametrize("more_than_a_pipe_holds", [1_000_000, 65_536 + 4096])
-    def test_a_process_that_ends_without_reading_is_told_by_its_exit_code(
-        self, ends: Ends, make: Callable[..., tuple[HostJob, FakeRemote]], more_than_a_pipe_holds: int
-    ) -> None:
-        """What is left unread then is a consequence and not the cause; also what Python still has in a buffer."""
-        job, _ = make("unread", bytes(more_than_a_pipe_holds))
-        job.start()
-        message = "the process of the step ended by itself with exit code 7"
-        assert ends.end() == JobEnd(job.job, Status.FAIL, message, 7, "exit:7")
-
-    def test_what_magnus_refuses_is_told_in_its_words(
-        self, ends: Ends, make: Callable[..., tuple[HostJob, FakeRemote]]
-    ) -> None:
-        """As of a container."""
-        job, _ = make("refuse")
-        job.start()
-        end = ends.end()
-        assert (end.status, end.message, end.failure) == (Status.FAIL, "not today", "")
-
-    def test_what_a_process_has_started_ends_with_it(
-        self, kit: Kit, ends: Ends, make: Callable[..., tuple[HostJob, FakeRemote]]
-    ) -> None:
-        """The process group is killed at the end."""
-        job, _ = make("child")
-        job.start()
-        assert ends.end().status is Status.SUCCESS
-        child = int(Path("child").read_text(encoding="utf-8"))
-        until = threading.Event()
-        for _ in range(int(kit.patience_seconds / 0.01)):
-            if not runs(child):
-                break
-            until.wait(0.01)
-        assert not runs(child)
-
-    def test_a_job_that_has_taken_too_long_is_killed(
-        self, kit: Kit, ends: Ends, make: Callable[..., tuple[HostJob, FakeRemote]]
-    ) -> None:
-        """It is known as `timeout`."""
-        job, _ = make("hang", timeout=0.5)
-        job.start()
-        assert ends.begun.wait(kit.patience_seconds)
-        job.time_out()
-        assert ends.end() == JobEnd(job.job, Status.FAIL, "timed out after 0.5 s", failure="timeout")
-
-    def test_a_job_that_is_stopped_before_its_process_is_there_never_runs(
-        self, ends: Ends, make: Callable[..., tuple[HostJob, FakeRemote]]
-    ) -> None:
-        """As a container's."""
-        job, remote = make("hang")
-        job.signal(signal.SIGTERM)
-        job.start()
-        assert ends.end() == JobEnd(job.job, Status.FAIL, "stopped before it began")
-        assert remote.last_words == ""
-
-    def test_a_process_that_cannot_be_started_is_a_failed_submission(
-        self,
-        ends: Ends,
-        make: Callable[..., tuple[HostJob, FakeRemote]],
-        monkeypatch: pytest.MonkeyPatch,
-    ) -> None:
-        """As a container that the engine refuses."""
-        monkeypatch.setattr("sys.executable", "/no/such/python")
-        job, _ = make("echo")
-        job.start()
-        end = ends.end()
-        assert end.message == (
-            "no process could be started: [Errno 2] No such file or directory: '/no/such/python'"
-        )
-        assert end.failure == "submission"
-
-
-def runs(process_id: int) -> bool:
-    """Tell whether a process does anything; one that nobody has waited for does not."""
-    try:
-        os.kill(process_id, 0)
-        stat = Path(f"/proc/{process_id}/stat").read_text(encoding="utf-8")
-    except (ProcessLookupError, FileNotFoundError):
-        return False
-    return stat.rpartition(")")[2].split()[0] != "Z"

@@ -16,7 +16,6 @@ from magnus.engine.session import Session
 from magnus.errors import MagnusError
 from magnus.ports.executor import InteractiveExecutor
 from magnus.ports.experiment_tracker import Metric
-from magnus.ports.task_type import TaskResult
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from magnus.engine.context import RunContext
     from magnus.engine.interrupt import StopRun
     from magnus.engine.workers.messages import TaskMessage
+    from magnus.ports.task_type import TaskResult
 
 
 class Attempt:
@@ -230,7 +230,9 @@ class Attempt:
         names = [entry.name for entry in self.step.data_catalog if entry.stage != "log"]
         workspaces.note_stored(self.job, names)
         failed = self.record_of_attempt.status is Status.FAIL
-        workspaces.attempt_ended(self.job, failed=failed and INTERRUPTED not in self.record_of_attempt.failure)
+        workspaces.attempt_ended(
+            self.job, failed=failed and INTERRUPTED not in self.record_of_attempt.failure
+        )
 
 
 def run_here(attempt: Attempt, run_task: Any) -> None:

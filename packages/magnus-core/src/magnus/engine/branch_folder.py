@@ -8,7 +8,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Set
+    from collections.abc import Iterator
+    from collections.abc import Set as AbstractSet
 
 
 class BranchFolder:
@@ -32,8 +33,8 @@ class BranchFolder:
 
     def prepare(self) -> None:
         """Make the folder, and the links to what is in the project folder now."""
-        os.makedirs(self.path, mode=0o700, exist_ok=True)  # noqa: PTH103
-        changed = os.stat(self._project).st_mtime_ns  # noqa: PTH116
+        os.makedirs(self.path, mode=0o700, exist_ok=True)
+        changed = os.stat(self._project).st_mtime_ns
         if changed != self._seen_at:
             self._seen_at = changed
             for real in self._real:
@@ -43,7 +44,7 @@ class BranchFolder:
         """Return the absolute path of the data folder *name*, which is real and belongs to this folder alone."""
         known = self._private.get(name)
         if known is not None:
-            os.makedirs(known, exist_ok=True)  # noqa: PTH103 - a task may have removed it
+            os.makedirs(known, exist_ok=True)
             return known
         parts = [part for part in os.path.normpath(name).split(os.sep) if part != "."]
         for depth in range(1, len(parts) + 1):
@@ -52,7 +53,7 @@ class BranchFolder:
         self._private[name] = found = f"{self.path}/{path}" if path else self.path
         return found
 
-    def clear(self, stored: Set[str]) -> list[str]:
+    def clear(self, stored: AbstractSet[str]) -> list[str]:
         """Empty the data folders, remove what steps have left elsewhere, and put links back that they removed.
 
         Args:
@@ -64,13 +65,13 @@ class BranchFolder:
         left: list[str] = []
         data = {path.removeprefix(self.path).lstrip("/") for path in self._private.values()}
         for real in sorted(self._real, key=len, reverse=True):
-            if os.path.lexists(self._absolute(real)):  # noqa: PTH110
+            if os.path.lexists(self._absolute(real)):
                 left += self._clear(real, is_data=real in data)
         for path, target in self._links.items():
             absolute = self._absolute(path)
-            if not os.path.lexists(absolute):  # noqa: PTH110
+            if not os.path.lexists(absolute):
                 with suppress(OSError):
-                    os.makedirs(os.path.dirname(absolute), exist_ok=True)  # noqa: PTH103, PTH120
+                    os.makedirs(os.path.dirname(absolute), exist_ok=True)
                     os.symlink(target, absolute)
         return [name for name in left if name not in stored]
 
@@ -88,7 +89,7 @@ class BranchFolder:
 
     def _is_link_of_ours(self, path: str) -> bool:
         try:
-            return os.readlink(self._absolute(path)) == self._links[path]  # noqa: PTH115
+            return os.readlink(self._absolute(path)) == self._links[path]
         except OSError:
             return False
 
@@ -101,8 +102,8 @@ class BranchFolder:
         absolute = self._absolute(path)
         if self._links.pop(path, None) is not None:
             with suppress(OSError):
-                os.unlink(absolute)  # noqa: PTH108
-        os.makedirs(absolute, exist_ok=True)  # noqa: PTH103
+                os.unlink(absolute)
+        os.makedirs(absolute, exist_ok=True)
         self._real.add(path)
         if not is_empty:
             self._link_entries(path)
@@ -112,7 +113,7 @@ class BranchFolder:
             return  # a data folder is empty
         source = f"{self._project}/{real}" if real else self._project
         try:
-            names = os.listdir(source)  # noqa: PTH208
+            names = os.listdir(source)
         except OSError:
             return
         for name in names:
@@ -127,7 +128,7 @@ class BranchFolder:
         for known in [each for each in self._links if each.startswith(f"{path}/")]:
             del self._links[known]
             with suppress(OSError):
-                os.unlink(self._absolute(known))  # noqa: PTH108
+                os.unlink(self._absolute(known))
 
     def _absolute(self, path: str) -> str:
         return f"{self.path}/{path}" if path else self.path
@@ -135,7 +136,7 @@ class BranchFolder:
 
 def _files(absolute: str, path: str) -> Iterator[str]:
     """Yield the files at or below a path; a link is one."""
-    if os.path.islink(absolute) or not os.path.isdir(absolute):  # noqa: PTH112, PTH114
+    if os.path.islink(absolute) or not os.path.isdir(absolute):
         yield path
         return
     with suppress(OSError), os.scandir(absolute) as entries:
@@ -152,4 +153,4 @@ def _remove(entry: os.DirEntry[str]) -> None:
         shutil.rmtree(entry.path, ignore_errors=True)
     else:
         with suppress(OSError):
-            os.unlink(entry.path)  # noqa: PTH108
+            os.unlink(entry.path)

@@ -83,9 +83,9 @@ class SecretNames:
 
     def _new_names(self) -> list[str]:
         try:
-            if os.stat(self._path).st_size == self._searched:
+            if os.stat(self._path).st_size == self._searched:  # noqa: PTH116 - for each piece of output
                 return []
-            with open(self._path, "rb") as file:
+            with open(self._path, "rb") as file:  # noqa: PTH123
                 file.seek(self._searched)
                 data = file.read()
         except OSError:

@@ -61,10 +61,8 @@ def describe_failure(error: BaseException, mask: Callable[[str], str]) -> Failur
     place = _extract(frames)[-1] if frames else None
     where = f" ({place.filename}:{place.lineno})" if place else ""
     name = type(error).__name__
-    if text.startswith(_NO_TEXT):
-        message = f"{name} {text}{where}"
-    else:
-        message = f"{name}: {text}{where}" if text else f"{name}{where}"
+    colon = "" if not text else " " if text.startswith(_NO_TEXT) else ": "
+    message = f"{name}{colon}{text}{where}"
     return Failure(mask(message), names=names)
 
 

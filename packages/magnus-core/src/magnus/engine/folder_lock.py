@@ -50,7 +50,7 @@ def _lock(path: str, run_id: str, around: str) -> int | None:
     user = os.getuid()
     folder = f"{tempfile.gettempdir()}/magnus-locks-{user}"
     try:
-        os.makedirs(folder, mode=0o700, exist_ok=True)  # noqa: PTH103
+        os.makedirs(folder, mode=0o700, exist_ok=True)
         name = sha256(real.encode(errors="replace")).hexdigest()[:32]
         descriptor = os.open(f"{folder}/{name}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError:  # a temporary folder that cannot be written is no reason not to run

@@ -6,10 +6,10 @@ import secrets
 import sys
 from typing import TYPE_CHECKING
 
-from magnus.engine.workspaces import workspace_of
 from magnus.engine.forwarding import Forwarded, ForwardedJob, LineSorter, own_version, read_told
 from magnus.engine.masking import StreamMasker
 from magnus.engine.step_output import StepOutput
+from magnus.engine.workspaces import workspace_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,7 +84,8 @@ class ForwardedStep:
                 name: value for need in needs for name, value in need.private_environment.items()
             },
             endpoints=tuple(endpoint for need in needs for endpoint in need.endpoints),
-            job=job and _forwarded(job, context.tag, "" if inside_compute else workspace_of(context, job).folder),
+            job=job
+            and _forwarded(job, context.tag, "" if inside_compute else workspace_of(context, job).folder),
         ).encode()
 
     def write(self, data: bytes, stream: int) -> bool:

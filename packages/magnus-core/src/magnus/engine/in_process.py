@@ -32,7 +32,7 @@ def run_task(attempt: Attempt) -> TaskResult:
 
 
 def _debug(error: Exception) -> None:
-    import pdb
+    import pdb  # noqa: T100 - it is what was asked for
 
     with suppress(Exception):
         print(f"{type(error).__name__}: {error}")  # noqa: T201 - the debugger speaks on stdout

@@ -125,7 +125,9 @@ class Session:
             ExecutionError: It cannot have folders of its own.
         """
         found = workspace_of(self._context, self._job)
-        if self._job.node.catalog is not None or self._job.scopes:  # there whatever the executor, so that a task may rely on it
+        if (
+            self._job.node.catalog is not None or self._job.scopes
+        ):  # there whatever the executor, so that a task may rely on it
             os.makedirs(found.data_folder, exist_ok=True)  # noqa: PTH103
         return found
 
@@ -283,9 +285,9 @@ class Session:
             outputs[name] = masked = self._context.recorder.mask_value(value)
             if masked is not value:
                 self._messages.append(f"the parameter '{name}' held a secret, which was hidden")
-        self._messages = [self._context.masker.mask(message) for message in self._messages]
-        for message in self._messages:
-            self._context.reporter.warning(f"step '{self.step_name}': {message}")
+        self._messages = [self._context.masker.mask(each) for each in self._messages]
+        for each in self._messages:
+            self._context.reporter.warning(f"step '{self.step_name}': {each}")
         self._step.message = "; ".join(self._messages)
         return outputs
 

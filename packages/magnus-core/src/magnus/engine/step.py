@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from magnus.domain.names import parent, short_name
 from magnus.domain.run_log import Status, StepLog
 from magnus.engine.attempt import Attempt, keep_log, run_here
+from magnus.engine.interrupt import StopRun
 from magnus.engine.scope import Scope
 from magnus.engine.workspaces import workspace_of
-from magnus.engine.interrupt import StopRun
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -39,9 +39,7 @@ class _Leftovers:
 class Workspaces:
     """The folders of one run."""
 
-    def __init__(
-        self, isolation: Isolation, project: str, *, shared_base: str = "", fixed: str = ""
-    ) -> None:
+    def __init__(self, isolation: Isolation, project: str, *, shared_base: str = "", fixed: str = "") -> None:
         """Make no folder yet.
 
         Args:
@@ -71,8 +69,8 @@ class Workspaces:
         """
         key = self._key(job)
         if key is None:
-            return Workspace(self._fixed, os.path.join(self._fixed, data_folder))  # noqa: PTH118
-        if os.path.isabs(data_folder) or os.path.normpath(data_folder).startswith(".."):  # noqa: PTH117
+            return Workspace(self._fixed, os.path.join(self._fixed, data_folder))
+        if os.path.isabs(data_folder) or os.path.normpath(data_folder).startswith(".."):
             message = (
                 f"the compute_data_folder '{data_folder}' is outside of the project, so branches cannot have it to themselves; "
                 "give a path relative to the project"
@@ -125,14 +123,14 @@ class Workspaces:
         for folder in self._free:
             remove_folder(folder.path)
         with suppress(OSError):  # it holds folders that are kept
-            os.rmdir(self._base)  # noqa: PTH106
+            os.rmdir(self._base)
 
     def remove(self, branch: str) -> None:
         """Remove the folder of a branch, or of the outermost graph (`""`), that other processes have worked in."""
         if self._is_shared:
             shutil.rmtree(self._path_of(branch), ignore_errors=True)
             with suppress(OSError):  # it holds folders of other branches
-                os.rmdir(self._base)  # noqa: PTH106
+                os.rmdir(self._base)
 
     def _key(self, job: Job) -> str | None:
         """Return what the folder of *job* is known by; None where it works in the project folder."""
@@ -188,7 +186,7 @@ def _make_own(path: str) -> None:
         ExecutionError: It belongs to another user, who could put anything in it.
     """
     with suppress(FileExistsError):
-        os.mkdir(path, mode=0o700)  # noqa: PTH102
+        os.mkdir(path, mode=0o700)
     found = os.lstat(path)
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
         message = f"cannot use {path} for the files of the run: it belongs to another user, or is no folder; remove it"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
-import sys
 import time
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path

@@ -7,11 +7,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from magnus.domain.names import short_name, branch_name, step_name
+from magnus.domain.names import branch_name, short_name, step_name
 from magnus.domain.run_log import BranchLog, Status
 from magnus.engine.composite import failure_of, open_branch, record_join
-from magnus.engine.one_by_one import OneByOneExecutor
 from magnus.engine.interrupt import StopRun
+from magnus.engine.one_by_one import OneByOneExecutor
 from magnus.engine.scope import Scope
 from magnus.engine.step_files import join_files
 from magnus.engine.traversal import Traversal, next_node_name

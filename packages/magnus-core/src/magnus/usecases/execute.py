@@ -91,7 +91,7 @@ def _for_debugger(config: Config) -> Config:
     return config.with_block(block._replace(options=options, raw=option_values(options)))
 
 
-def _execute(
+def _execute(  # noqa: PLR0913 - everything that is known by now
     graph: Graph,
     setup: Setup,
     executor: Executor,

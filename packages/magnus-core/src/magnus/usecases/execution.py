@@ -51,7 +51,7 @@ class Attachment(NamedTuple):
 class Execution:
     """A checked pipeline that is about to run."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - everything that was decided
         self,
         setup: Setup,
         graph: Graph,
@@ -106,7 +106,9 @@ class Execution:
             debugs=self._request.debugs,
         )
         try:
-            run.hold(locked_folders(self._shared_folders(), self._run_id, self._environ.get(RUN_VARIABLE, "")))
+            run.hold(
+                locked_folders(self._shared_folders(), self._run_id, self._environ.get(RUN_VARIABLE, ""))
+            )
             if self._continued is not None:
                 values = {**self._continued.parameters, **values}
             values = {name: run.context.recorder.mask_value(value) for name, value in values.items()}

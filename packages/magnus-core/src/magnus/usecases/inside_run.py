@@ -14,8 +14,8 @@ from magnus.domain.capabilities import Isolation
 from magnus.domain.names import run_id_problem
 from magnus.domain.run_log import RunLog, Status
 from magnus.engine.code_identity import CodeIdentities
-from magnus.engine.one_by_one import OneByOneExecutor
 from magnus.engine.masking import Masker, mask_config
+from magnus.engine.one_by_one import OneByOneExecutor
 from magnus.engine.recorder import read_head
 from magnus.engine.skip_ahead import SkipAhead
 from magnus.engine.workspaces import Workspaces, shared_base

@@ -11,13 +11,13 @@ from magnus.definition.variables import PREFIX
 from magnus.domain.jobs import Job
 from magnus.domain.names import ROOT_BRANCH, run_id_problem
 from magnus.domain.run_log import RunLog, Status, StepAttempt, StepLog
+from magnus.engine.attempt import conclude
 from magnus.engine.code_identity import CodeIdentities
 from magnus.engine.current import running_step
 from magnus.engine.masking import Masker, mask_config
 from magnus.engine.reentry import refuse_reentry
 from magnus.engine.scope import Scope
 from magnus.engine.session import Session
-from magnus.engine.attempt import conclude
 from magnus.errors import ConfigurationError
 from magnus.ports.task_type import TaskResult
 from magnus.usecases.closing import close_run

@@ -110,10 +110,8 @@ def _reap(pid: int) -> int | None:
 
 def _descendants(pid: int) -> list[int]:
     """Return the processes that the worker *pid* has started and that run."""
-    if processes.SEES_DESCENDANTS:
-        found = processes.descendants(os.getpid())
-    else:
-        found = processes.group_members(pid)
+    sees_all = processes.SEES_DESCENDANTS
+    found = processes.descendants(os.getpid()) if sees_all else processes.group_members(pid)
     return [each for each in found if each != pid and not processes.is_guardian(each)]
 
 

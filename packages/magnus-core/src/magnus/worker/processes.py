@@ -7,10 +7,10 @@ from contextlib import suppress
 
 from magnus.domain.machine import GUARDIAN_VARIABLE
 
-SEES_DESCENDANTS = os.path.exists("/proc/self/stat")  # noqa: PTH110 - loads nothing
+SEES_DESCENDANTS = os.path.exists("/proc/self/stat")
 """True where processes that left the group of a worker can be found, too."""
 
-_HAS_CHILDREN_FILES = os.path.exists(f"/proc/self/task/{os.getpid()}/children")  # noqa: PTH110
+_HAS_CHILDREN_FILES = os.path.exists(f"/proc/self/task/{os.getpid()}/children")
 """Some kernels are built without them."""
 
 _LONGEST_NAME = 80
@@ -31,7 +31,7 @@ def children(pid: int) -> list[int]:
     """Return the children of all threads of *pid*, also those that have ended and were not waited for."""
     found: list[int] = []
     try:
-        for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208
+        for thread in os.listdir(f"/proc/{pid}/task"):
             with open(f"/proc/{pid}/task/{thread}/children", "rb", buffering=0) as file:
                 found += [int(word) for word in file.read().split()]
     except OSError:
@@ -41,7 +41,7 @@ def children(pid: int) -> list[int]:
 
 def _children_by_parent(pid: int) -> list[int]:
     found = []
-    for name in os.listdir("/proc"):  # noqa: PTH208
+    for name in os.listdir("/proc"):
         if name.isdigit():
             with suppress(OSError):
                 if int(_stat(int(name))[1]) == pid:

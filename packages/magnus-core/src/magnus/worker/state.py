@@ -9,7 +9,6 @@ from __future__ import annotations
 import atexit
 import gc
 import locale
-import logging
 import os
 import random
 import resource
@@ -20,9 +19,10 @@ import time
 import warnings
 from contextlib import suppress
 from operator import is_
-from types import ModuleType
 from typing import Any
 
+from magnus.worker.logging_state import LoggingState
+from magnus.worker.patches import SHARED, Patches
 
 _SIGNALS = tuple(
     number
@@ -31,38 +31,6 @@ _SIGNALS = tuple(
 )
 _TIMERS = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
 _LIMITS = tuple(getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_"))
-_LIBRARIES = ("site-packages", "dist-packages")
-_NOT_LOOKED_AT = (
-    "_",
-    "encodings",
-    "importlib",
-    "magnus.",
-    "re.",
-    "json.",
-    "email.",
-    "urllib.",
-    "collections.",
-    "typing.",
-)
-"""Modules that a task reaches through others only."""
-_RARE = frozenset(
-    {
-        "ast",
-        "dis",
-        "tokenize",
-        "token",
-        "opcode",
-        "ntpath",
-        "ipaddress",
-        "site",
-        "posix",
-        "codecs",
-        "enum",
-        "weakref",
-    }
-)
-_SHARED = frozenset({"builtins", "__main__"})
-_IS_PRIVATE = "_"
 
 _STREAMS = ("stdin", "stdout", "stderr", "__stdin__", "__stdout__", "__stderr__")
 _HOOKS = ("excepthook", "displayhook", "unraisablehook", "breakpointhook")
@@ -77,7 +45,7 @@ class ProcessState:
         # Bound here: a task may replace any of these functions.
         self._os = _Functions()
         self._folder = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        self._folder_name = os.getcwd()  # noqa: PTH109
+        self._folder_name = os.getcwd()
         self._project = self._folder_name
         self._environment = dict(os.environ)
         self._raw_environment = dict(_raw_environment())
@@ -97,10 +65,10 @@ class ProcessState:
             for each in (sys.path, sys.argv, sys.meta_path, sys.path_hooks, sys.warnoptions)
         ]
         self._threading_hook = threading.excepthook
-        self._logging = _LoggingState()
+        self._logging = LoggingState()
         self._warnings = list(warnings.filters)
-        self._patches = _Patches(self._project)
-        self._dictionaries = [(vars(sys.modules[name]), dict(vars(sys.modules[name]))) for name in _SHARED]
+        self._patches = Patches(self._project)
+        self._dictionaries = [(vars(sys.modules[name]), dict(vars(sys.modules[name]))) for name in SHARED]
         self._exit_handlers = atexit._ncallbacks()  # noqa: SLF001 - there is no public way
         self._descriptors = self._os.descriptors()
 
@@ -160,6 +128,12 @@ class ProcessState:
         if self._read_umask() != self._umask:
             functions.umask(self._umask)
         functions.tzset()
+        reasons += self._changes_of_process()
+
+    def _changes_of_process(self) -> list[str]:
+        """Return the changes to the process that cannot be undone."""
+        functions = self._os
+        reasons = []
         if (time.tzname, time.timezone, time.altzone, time.daylight) != self._timezone:
             reasons.append("time zone")
         if [functions.getrlimit(limit) for limit in _LIMITS] != self._limits:
@@ -171,6 +145,7 @@ class ProcessState:
             self._descriptors = descriptors  # a library has opened some for good
         elif descriptors != self._descriptors:
             reasons.append("descriptors")
+        return reasons
 
     def _restore_signals(self, _: list[str]) -> None:
         functions = self._os
@@ -187,14 +162,21 @@ class ProcessState:
         for name, value in self._sys.items():
             if getattr(sys, name, _MISSING) is not value:
                 setattr(sys, name, value)
-        for stream in (sys.stdin, sys.stdout, sys.stderr):
-            if stream.closed:
-                reasons.append("streams")
+        if any(stream.closed for stream in (sys.stdin, sys.stdout, sys.stderr)):
+            reasons.append("streams")
         for each, original in self._lists:
             if each != original:
                 each[:] = original
         if threading.excepthook is not self._threading_hook:
             threading.excepthook = self._threading_hook
+        self._restore_settings()
+        if atexit._ncallbacks() != self._exit_handlers:  # noqa: SLF001
+            if not self._patches.has_new_modules:
+                reasons.append("exit handlers")
+            self._exit_handlers = atexit._ncallbacks()  # noqa: SLF001
+
+    def _restore_settings(self) -> None:
+        """Put numbers and switches of the interpreter back."""
         if sys.getrecursionlimit() != self._recursion_limit:
             sys.setrecursionlimit(self._recursion_limit)
         if sys.getswitchinterval() != self._switch_interval:
@@ -206,10 +188,6 @@ class ProcessState:
             (gc.enable if enabled else gc.disable)()
         if gc.get_threshold() != threshold:
             gc.set_threshold(*threshold)
-        if atexit._ncallbacks() != self._exit_handlers:  # noqa: SLF001
-            if not self._patches.has_new_modules:
-                reasons.append("exit handlers")
-            self._exit_handlers = atexit._ncallbacks()  # noqa: SLF001
         if locale.setlocale(locale.LC_ALL) != self._locale:
             locale.setlocale(locale.LC_ALL, self._locale)
 
@@ -268,160 +246,6 @@ class _Functions:
             return len(self._listdir("/proc/self/fd"))
         except OSError:
             return 0
-
-
-class _LoggingState:
-    """Levels, handlers and switches of `logging`."""
-
-    def __init__(self) -> None:
-        self._take()
-
-    def _take(self) -> None:
-        root = logging.root
-        self._root = (root.level, list(root.handlers), list(root.filters), root.disabled)
-        self._disable = root.manager.disable
-        self._raise = logging.raiseExceptions
-        self._loggers = dict(self._described())
-
-    def restore(self, *, keep_new: bool) -> bool:
-        """Put everything back; return False if that is not possible."""
-        root = logging.root
-        level, handlers, filters, disabled = self._root
-        if (root.level, root.handlers, root.filters, root.disabled) != self._root:
-            root.setLevel(level)
-            root.handlers[:] = handlers
-            root.filters[:] = filters
-            root.disabled = disabled
-        if root.manager.disable != self._disable:
-            logging.disable(self._disable)
-        if logging.raiseExceptions != self._raise:
-            logging.raiseExceptions = self._raise
-        now = dict(self._described())
-        if now == self._loggers:
-            return True
-        if not keep_new:
-            return False
-        changed = any(now.get(name) != known for name, known in self._loggers.items())
-        self._loggers = now
-        return not changed
-
-    def _described(self) -> list[tuple[str, tuple[Any, ...]]]:
-        return [
-            (name, (each.level, tuple(each.handlers), each.disabled, each.propagate))
-            for name, each in list(logging.root.manager.loggerDict.items())
-            if isinstance(each, logging.Logger)
-            and (each.level or each.handlers or each.disabled or not each.propagate)
-        ]
-
-
-class _Patches:
-    """Notices modules that a task has removed, and functions and values in them that it has replaced.
-
-    Of libraries it looks at functions, classes, modules and floats with public names; a library may set other names of its own
-    later. Of the project's modules it looks at every name, and into lists, sets and dicts: a step that counts in a global
-    variable would count on from another step.
-    """
-
-    def __init__(self, project: str) -> None:
-        self._project = f"{project.rstrip('/')}/"
-        self._known: dict[str, ModuleType] = {}
-        self._dictionaries: list[dict[str, Any]] = []
-        self._names: list[str] = []
-        self._values: list[Any] = []
-        self._own: dict[str, tuple[ModuleType, dict[str, Any]]] = {}
-        self._count = 0
-        self.has_new_modules = False
-        self._take_new()
-
-    def find(self) -> str:
-        """Return the name of a module that was changed; empty if none was."""
-        modules = sys.modules
-        if not all(map(is_, map(modules.get, self._known), self._known.values())):
-            return "sys.modules"
-        # One pass in C over everything that is looked at: it is done after every step.
-        if not all(map(is_, map(dict.get, self._dictionaries, self._names), self._values)):
-            return self._changed()
-        for name, (module, state) in self._own.items():
-            if modules.get(name) is not module or _differs(vars(module), state):
-                return name
-        self.has_new_modules = len(modules) != self._count
-        if self.has_new_modules:
-            self._take_new()
-        return ""
-
-    def _changed(self) -> str:
-        looked_at = zip(self._dictionaries, self._names, self._values, strict=True)
-        found = next((each, name) for each, name, value in looked_at if each.get(name) is not value)
-        return f"{found[0].get('__name__')}.{found[1]}"
-
-    def _take_new(self) -> None:
-        for name, module in list(sys.modules.items()):
-            if name in self._known or name in self._own or name in _SHARED:
-                continue
-            if not isinstance(module, ModuleType) or name in _RARE or name.startswith(_NOT_LOOKED_AT):
-                continue
-            dictionary = vars(module)
-            if self._is_own(module):
-                self._own[name] = (module, _state_of(dictionary))
-                continue
-            looked_at = {
-                key: value
-                for key, value in list(dictionary.items())
-                if key[:1] != _IS_PRIVATE and _is_fixed(value)
-            }
-            self._known[name] = module
-            self._dictionaries += [dictionary] * len(looked_at)
-            self._names += looked_at
-            self._values += looked_at.values()
-        self._count = len(sys.modules)
-
-    def _is_own(self, module: ModuleType) -> bool:
-        file = getattr(module, "__file__", None)
-        return (
-            isinstance(file, str)
-            and file.startswith(self._project)
-            and not any(part in file for part in _LIBRARIES)
-            and not module.__name__.startswith("magnus.")
-        )
-
-
-def _is_fixed(value: Any) -> bool:
-    return isinstance(value, float | ModuleType) or callable(value)
-
-
-def _state_of(dictionary: dict[str, Any]) -> dict[str, Any]:
-    """Return what is compared of a project's module: each value, and what its containers hold."""
-    return {
-        name: (value, _content(value))
-        for name, value in list(dictionary.items())
-        if name != "__builtins__" and name != "__cached__"
-    }
-
-
-def _differs(dictionary: dict[str, Any], state: dict[str, Any]) -> bool:
-    for name, (value, content) in state.items():
-        if dictionary.get(name, _MISSING) is not value:
-            return True
-        if content is not None:
-            now = _content(value)
-            if now is None or len(now) != len(content) or not all(map(is_, now, content)):
-                return True
-    # A submodule that was imported meanwhile is a name of its package.
-    return any(
-        name not in state and not isinstance(value, ModuleType) and name not in {"__builtins__", "__cached__"}
-        for name, value in list(dictionary.items())
-    )
-
-
-def _content(value: Any) -> list[Any] | None:
-    kind = type(value)
-    if kind is list:
-        return list(value)
-    if kind is dict:
-        return [each for pair in value.items() for each in pair]
-    if kind is set:
-        return sorted(value, key=id)
-    return None
 
 
 def _decimal_defaults(decimal: Any) -> dict[str, Any]:

@@ -126,7 +126,7 @@ def _moved_up(descriptor: int) -> int:
 
 def text_stream(number: int) -> Any:
     """Return a stream for *number* that takes any text, line by line."""
-    return open(number, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
+    return open(number, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
 
 
 def _serve(channel: Channel) -> None:

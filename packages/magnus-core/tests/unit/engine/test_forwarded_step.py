@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from magnus.builtin.do_nothing import DoNothingCatalog
+from magnus.domain.capabilities import Isolation
 from magnus.domain.jobs import Job
 from magnus.domain.nodes import Node
 from magnus.engine.forwarded_step import ForwardedStep
@@ -14,13 +16,10 @@ from magnus.engine.forwarding import Forwarded, ForwardedJob, Told, decode, own_
 from magnus.engine.masking import Masker
 from magnus.engine.reporting import SilentReporter
 from magnus.engine.workspaces import Workspaces
-from magnus.builtin.do_nothing import DoNothingCatalog
-from magnus.domain.capabilities import Isolation
 from magnus.ports.executor import ComputeNeeds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 DEFINITION = {"type": "task", "command": "m.f"}
 JOB = Job(

@@ -64,6 +64,8 @@ class ShellTask(TaskType):
             with child_process(arguments, environment, stderr=PIPE) as shell:
                 tail = _Tee(shell.stderr) if shell.stderr else None
                 code = shell.wait()
+                if tail:
+                    tail.finish()
         except OSError as error:
             message = f"the shell '{options.executable}' could not be started: {error.strerror or error}"
             raise TaskFailedError(message) from error
@@ -106,9 +108,12 @@ class _Tee:
         self._thread = threading.Thread(target=self._serve, name="magnus-stderr", daemon=True)
         self._thread.start()
 
+    def finish(self) -> None:
+        """Wait until all that the shell has printed is passed on."""
+        self._thread.join(self._PATIENCE_SECONDS)
+
     def text(self) -> str:
         """Return the end of what was printed: much more than is shown, so that secrets in it are whole."""
-        self._thread.join(self._PATIENCE_SECONDS)
         return self._end.decode(errors="replace")
 
     def _serve(self) -> None:

@@ -92,30 +92,31 @@ class Keeper:
             message = "the keeper of the workers was closed"
             raise JobSubmissionError(message)
         theirs: list[int] = []
-        ours: list[socket.socket | int] = []
+        sockets: list[socket.socket] = []
+        pipes: list[int] = []
         try:
             for _ in range(2):
                 left, right = socket.socketpair()
-                ours.append(left)
+                left.settimeout(0)
+                sockets.append(left)
                 theirs.append(right.detach())
             for _ in range(2):
                 reader, writer = os.pipe()
                 os.set_blocking(reader, False)
-                ours.append(reader)
+                pipes.append(reader)
                 theirs.append(writer)
             socket.send_fds(self._socket, [b"w"], theirs)
         except OSError as error:
-            for each in ours:
-                each.close() if isinstance(each, socket.socket) else os.close(each)
+            for each in sockets:
+                each.close()
+            for descriptor in pipes:
+                os.close(descriptor)
             message = f"cannot start a worker process: {error}"
             raise JobSubmissionError(message) from error
         finally:
             for descriptor in theirs:
                 os.close(descriptor)
-        channel, lifeline, stdout, stderr = ours
-        channel.setblocking(False)  # type: ignore[union-attr]
-        lifeline.setblocking(False)  # type: ignore[union-attr]
-        return WorkerEnds(channel, lifeline, stdout, stderr)  # type: ignore[arg-type]
+        return WorkerEnds(*sockets, *pipes)
 
     def close(self) -> None:
         """End the process; its workers have been ended before."""

@@ -54,7 +54,7 @@ class Running:
     @property
     def has_had_children(self) -> bool:
         """True if the task has started a child process by means of magnus."""
-        return os.path.exists(self._folder)  # noqa: PTH110 - a text, once a step
+        return os.path.exists(self._folder)
 
     def take_output(self, data: bytes, stream: int) -> None:
         """Show and keep what the task has printed; secrets that its children have fetched are hidden first."""
@@ -84,8 +84,8 @@ def result_of(message: dict[str, Any]) -> tuple[dict[str, Any] | None, dict[str,
             and isinstance(done.get("metrics"), list)
             and isinstance(done.get("message"), str)
         ):
-            raise ValueError(message)
+            raise ValueError(message)  # noqa: TRY004 - the text of a message is wrong
         return done, None
     if not isinstance(failed, dict):
-        raise ValueError(message)
+        raise ValueError(message)  # noqa: TRY004 - as above
     return None, failed

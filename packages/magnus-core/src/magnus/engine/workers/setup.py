@@ -19,7 +19,7 @@ def setup_of_workers(context: RunContext, main_module: str) -> WorkerSetup:
     return WorkerSetup(
         run_id=context.run_id,
         tag=context.tag,
-        folder=os.getcwd(),  # noqa: PTH109
+        folder=os.getcwd(),
         search_path=tuple(sys.path),
         environment=dict(os.environ),
         umask=umask,
