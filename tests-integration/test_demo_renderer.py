@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from harness import Project, chain, shell, steps_of, wait_for
 
+from magnus.domain.names import branch_name, step_name
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
@@ -100,9 +102,10 @@ class TestNames:
         log = awkward.run_log("one")
         assert log["tag"] == "$(exit 9) 'x'"
         names = steps_of(log)
-        assert set(AWKWARD) < set(names)
+        assert set(AWKWARD) < {step["name"] for step in names.values()}
+        assert {step_name("", name) for name in AWKWARD} < set(names)
         assert [name for name in names if name.startswith("split.")] == [
-            f"split.{name}.{step}" for name in AWKWARD[5:9] for step in (name, "done")
+            step_name(branch_name("split", name), step) for name in AWKWARD[5:9] for step in (name, "done")
         ]
         assert len(log["steps"]["each 'x'"]["branches"]) == len(ITEMS)
         awkward.configure(enable_parallel=False)

@@ -6,7 +6,7 @@ import os
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
+from weakref import finalize
 
 from magnus.domain.file_scopes import (
     Found,
@@ -68,12 +68,16 @@ def reading(
         as_known: Lend it as it was when it was last read in this process, instead of as the catalog is now.
     """
     with _runs_lock:
-        files = _runs.setdefault(catalog, {}).setdefault(run_id, _RunFiles())
+        if id(catalog) not in _runs:
+            # By identity: a catalog may be of a class whose objects are compared by value, and have no hash.
+            _runs[id(catalog)] = {}
+            finalize(catalog, _runs.pop, id(catalog), None).atexit = False
+        files = _runs[id(catalog)].setdefault(run_id, _RunFiles())
     with files.lock:
         yield files.entries if as_known else files.read(catalog, run_id)
 
 
-_runs: WeakKeyDictionary[Catalog, dict[str, _RunFiles]] = WeakKeyDictionary()
+_runs: dict[int, dict[str, _RunFiles]] = {}
 _runs_lock = threading.Lock()
 
 

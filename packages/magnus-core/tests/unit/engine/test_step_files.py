@@ -204,3 +204,19 @@ def test_the_old_way_of_putting_reports_a_missing_file(folder: Path) -> None:
     """The default of `put_as` leaves that to `put`."""
     with pytest.raises(CatalogError, match="other"):
         OldCatalog().put_as(RUN, folder, {"other": "absent"})
+
+
+def test_catalogs_that_are_compared_by_value_are_kept_apart(folder: Path) -> None:
+    """An index belongs to one object, and is forgotten with it."""
+
+    class Equal(FakeCatalog):
+        __hash__ = None  # type: ignore[assignment]
+
+        def __eq__(self, other: object) -> bool:
+            return True
+
+    for content in ("one", "other"):
+        catalog = Equal()
+        put(files(catalog, "first"), folder, "x", content)
+        assert got(files(catalog, "last"), folder, "x") == {"x": content}
+        del catalog

@@ -25,12 +25,13 @@ class Places:
         if folder not in self._ready:
             with reported(self._catalog, "make the folder", parent):
                 self._real_base = self._real_base or os.path.realpath(self._base)
-                real = os.path.realpath(parent)
+                real = os.path.realpath(parent) if folder else self._real_base
                 if real != self._real_base and not real.startswith(f"{self._real_base.rstrip('/')}/"):
                     raise CatalogError(
                         f"{name} would be brought to {real}, outside the compute data folder {self._real_base}, "
                         f"because a link leads there; remove the link"
                     )
-                os.makedirs(real, exist_ok=True)
+                if not os.path.isdir(real):
+                    os.makedirs(real, exist_ok=True)
             self._ready.add(folder)
         return parent
