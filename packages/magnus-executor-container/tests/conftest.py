@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import signal
 import threading
 from typing import TYPE_CHECKING
@@ -13,13 +12,13 @@ import pytest
 from magnus.domain.jobs import Job, JobEnd
 from magnus.domain.nodes import Node, Resources, TaskSettings
 from magnus.domain.run_log import Status
-from magnus.ports.executor import Workspace
+from magnus.testing.fakes import FakeStepRunner
 from magnus_executor_container.client import ContainerEnd, Found, Image
 from magnus_executor_container.config import LocalContainerOptions
 from magnus_executor_container.errors import ImageMissingError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from magnus.ports.executor import ComputeNeeds
     from magnus_executor_container.container_spec import ContainerSpec
@@ -61,7 +60,7 @@ class FakeRemote:
         self.is_closed = True
 
 
-class Lent:
+class Lent(FakeStepRunner):
     """What the core lends.
 
     Attributes:
@@ -80,10 +79,6 @@ class Lent:
         self.here: list[str] = []
         self.begun: list[Job] = []
 
-    def __call__(self, job: Job) -> Status:
-        """Never be called: jobs are waited for."""
-        raise AssertionError(job)
-
     def start(self, job: Job) -> Status:
         """Note the job."""
         self.here.append(job.step_name)
@@ -98,28 +93,6 @@ class Lent:
     def stop(self) -> None:
         """End what has begun."""
         self.begun.clear()
-
-    def run_in_process(self, job: Job) -> Status:
-        """Never be called."""
-        raise AssertionError(job)
-
-    def prepare_workers(self) -> None:
-        """Have none."""
-
-    def workspace(self, job: Job) -> Workspace:
-        """Lend the folder of the test."""
-        folder = os.getcwd()  # noqa: PTH109
-        return Workspace(folder, f"{folder}/data")
-
-    def is_recorded(self, job: Job) -> bool:
-        """Never be asked."""
-        raise AssertionError(job)
-
-    def tell(self, message: str) -> None:
-        """Show nobody."""
-
-    def learn_secrets(self, secrets: Iterable[str]) -> None:
-        """Learn nothing."""
 
     def remote(
         self,

@@ -12,6 +12,7 @@ from magnus.domain.graph import Graph
 from magnus.domain.jobs import Job
 from magnus.domain.nodes import Node, Resources, TaskSettings
 from magnus.domain.run_log import Status
+from magnus.testing.fakes import FakeStepRunner
 from magnus_executor_awsbatch.bucket import Bucket
 from magnus_executor_awsbatch.clock import Clock
 from magnus_executor_awsbatch.config import AwsBatchOptions
@@ -19,7 +20,7 @@ from magnus_executor_awsbatch.executor import AwsBatchExecutor
 from magnus_executor_awsbatch.handover import JobMailbox
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from fake_batch import RunningJob
     from fake_batch.jobs import Job as SeenJob
@@ -101,7 +102,7 @@ class FakeRemote:
         self.is_closed = True
 
 
-class Lent:
+class Lent(FakeStepRunner):
     """What the core lends.
 
     Attributes:
@@ -111,11 +112,6 @@ class Lent:
         told: What was shown.
     """
 
-    worker_command = ()
-    worker_preamble = b""
-    secrets = ()
-    output_descriptors = (1, 2)
-
     def __init__(self) -> None:
         """Nothing was lent."""
         self.remotes: dict[str, list[FakeRemote]] = {}
@@ -124,10 +120,6 @@ class Lent:
         self.told: list[str] = []
         self._numbers = itertools.count(1)
 
-    def __call__(self, job: Job) -> Status:
-        """Never be asked."""
-        raise AssertionError(job)
-
     def is_recorded(self, job: Job) -> bool:
         """Look into the run log."""
         return job.identity in self.recorded
@@ -135,9 +127,6 @@ class Lent:
     def tell(self, message: str) -> None:
         """Keep it."""
         self.told.append(message)
-
-    def learn_secrets(self, secrets: Iterable[str]) -> None:
-        """Learn nothing."""
 
     def remote(
         self,

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -9,12 +9,8 @@ from magnus.domain.jobs import Job
 from magnus.domain.nodes import CatalogSettings, MapSettings, Node, TaskSettings
 from magnus.domain.run_log import Status
 from magnus.errors import ConfigurationError
+from magnus.testing.fakes import FakeStepRunner
 from magnus_executor_local.mocked import MockedExecutor, MockedOptions
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from magnus.ports.executor import ComputeNeeds, RemoteStep
 
 FIT = Node(
     "fit",
@@ -37,13 +33,8 @@ GRAPH = Graph(
 )
 
 
-class Lent:
+class Lent(FakeStepRunner):
     """What the core lends: notes what is to be run."""
-
-    worker_command = ()
-    worker_preamble = b""
-    secrets = ()
-    output_descriptors = (1, 2)
 
     def __init__(self) -> None:
         """Nothing was run."""
@@ -53,30 +44,6 @@ class Lent:
         """Note it."""
         self.nodes.append(job.node)
         return Status.SUCCESS
-
-    def learn_secrets(self, secrets: Iterable[str]) -> None:
-        """Learn nothing."""
-
-    def is_recorded(self, job: Job) -> bool:
-        """Never be asked."""
-        raise AssertionError(job)
-
-    def tell(self, message: str) -> None:
-        """Never be asked."""
-        raise AssertionError(message)
-
-    def remote(
-        self,
-        job: Job | None,
-        needs: Sequence[ComputeNeeds] = (),
-        *,
-        inside_compute: bool,
-        address: str = "",
-        shown_as: str = "",
-        mark: str = "",
-    ) -> RemoteStep:
-        """Never be asked: these executors hand no step to a process that speaks the other protocol."""
-        raise AssertionError(job)
 
 
 def run(step: str, patches: dict[str, dict[str, Any]]) -> Node:

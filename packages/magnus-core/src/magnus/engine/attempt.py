@@ -320,7 +320,7 @@ def _by_value(command: str) -> bytes:
         found = getattr(found, part, None)
     if found is None:
         return b""
-    import cloudpickle
+    import cloudpickle  # type: ignore[import-untyped]
 
     pickled: bytes = cloudpickle.dumps(found)
     return pickled

@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from magnus.engine.workers.keeper import Keeper
     from magnus.engine.workers.messages import WorkerSetup
     from magnus.engine.workers.pool import WorkerPool
-    from magnus.engine.workspaces import Workspace
-    from magnus.ports.executor import ComputeNeeds
+    from magnus.ports.executor import ComputeNeeds, Workspace
 
 
 class StepRunner:

