@@ -81,21 +81,37 @@ def run(project: Path, capsys: pytest.CaptureFixture[str], executor: dict[str, A
     return log
 
 
-def test_steps_run_in_this_process_unless_they_must_be_stoppable(
+def test_steps_run_one_after_another_in_one_warm_worker(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Without `enable_parallel` only a step with a timeout has a process of its own."""
+    """None of them in the process that traverses, those with a timeout included."""
     parameters = run(project, capsys, {"type": "local"})["parameters"]
-    assert f"pid_{os.getpid()}" in parameters
-    assert parameters["last_pid"] != os.getpid()
+    (pid,) = [int(name.removeprefix("pid_")) for name in parameters if name.startswith("pid_")]
+    assert pid != os.getpid()
+    assert parameters["last_pid"] == pid
 
 
-def test_branches_run_in_worker_processes(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """With `enable_parallel` no branch runs in the process that traverses."""
+def test_branches_run_in_several_workers(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With `enable_parallel` as many as there are branches at the same time, and no more than `max_workers`."""
+    (project / "work.py").write_text(WORK.replace("    return {f", "    time.sleep(0.3)\n    return {f"))
     log = run(project, capsys, {"type": "local", "config": {"enable_parallel": True, "max_workers": 2}})
     assert log["status"] == "SUCCESS"
-    pids = {name: parent for name, parent in log["parameters"].items() if name.startswith("pid_")}
-    assert set(pids.values()) == {os.getpid()}
+    pids = {name for name in log["parameters"] if name.startswith("pid_")}
+    assert len(pids) == 2
+    assert f"pid_{os.getpid()}" not in pids
+
+
+def test_for_a_debugger_steps_run_in_the_process_that_traverses(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`in_process: true` says so; a `timeout` is refused there, because nobody could end the step."""
+    definition = PIPELINE.replace(", timeout: 20", "")
+    (project / "pipeline.yaml").write_text(definition)
+    parameters = run(project, capsys, {"type": "local", "config": {"in_process": True}})["parameters"]
+    assert parameters["last_pid"] == os.getpid()
+    (project / "pipeline.yaml").write_text(PIPELINE)
+    assert main(["execute", "-c", "config.yaml"]) == 2
+    assert "in_process" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -151,7 +167,9 @@ def test_capabilities_follow_the_options() -> None:
     """Workers are other processes of this machine; resources are refused unless the user gives them up."""
     assert issubclass(LocalExecutor, Executor)
     alone, beside = LocalOptions(), LocalOptions(enable_parallel=True, ignore_resources=True)
-    assert LocalExecutor.capabilities(alone).placement is Placement.SAME_PROCESS
+    assert LocalExecutor.capabilities(alone).placement is Placement.SAME_HOST
+    assert LocalExecutor.capabilities(alone).serves_from_traversal
+    assert LocalExecutor.capabilities(LocalOptions(in_process=True)).placement is Placement.SAME_PROCESS
     assert LocalExecutor.capabilities(alone).refused_features
     assert LocalExecutor.capabilities(beside).placement is Placement.SAME_HOST
     assert not LocalExecutor.capabilities(beside).refused_features
@@ -161,3 +179,12 @@ def test_a_worker_count_that_cannot_be_meant_is_refused() -> None:
     """Nothing runs on no worker."""
     with pytest.raises(ValueError, match="at least 1"):
         LocalOptions(max_workers=0)
+
+
+@pytest.mark.parametrize(
+    "options", [{"stop_grace": -1}, {"stop_grace": float("inf")}, {"in_process": True, "enable_parallel": True}]
+)
+def test_options_that_contradict_each_other_are_refused(options: dict[str, Any]) -> None:
+    """Before anything runs."""
+    with pytest.raises(ValueError, match="stop_grace|in_process"):
+        LocalOptions(**options)

@@ -138,6 +138,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The arguments without the program's name; those of the process by default.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        # A run log may hold half a character, or a name that is no UTF-8: it is shown escaped, as JSON escapes it.
+        if (reconfigure := getattr(stream, "reconfigure", None)) is not None:
+            reconfigure(errors="backslashreplace")
     try:
         if "MAGNUS_IMPORTING" in os.environ:
             from magnus.engine.reentry import refuse_reentry
