@@ -182,9 +182,10 @@ def test_a_worker_count_that_cannot_be_meant_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"stop_grace": -1}, {"stop_grace": float("inf")}, {"in_process": True, "enable_parallel": True}]
+    "options",
+    [{"stop_grace": -1}, {"stop_grace": float("inf")}, {"in_process": True, "enable_parallel": True}],
 )
 def test_options_that_contradict_each_other_are_refused(options: dict[str, Any]) -> None:
     """Before anything runs."""
-    with pytest.raises(ValueError, match="stop_grace|in_process"):
+    with pytest.raises(ValueError, match=r"stop_grace|in_process"):
         LocalOptions(**options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
@@ -141,7 +142,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         # A run log may hold half a character, or a name that is no UTF-8: it is shown escaped, as JSON escapes it.
         if (reconfigure := getattr(stream, "reconfigure", None)) is not None:
-            reconfigure(errors="backslashreplace")
+            with suppress(OSError, ValueError):
+                reconfigure(errors="backslashreplace")
     try:
         if "MAGNUS_IMPORTING" in os.environ:
             from magnus.engine.reentry import refuse_reentry

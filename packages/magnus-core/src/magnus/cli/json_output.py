@@ -8,6 +8,9 @@ from typing import Any
 
 
 def print_json(value: Any) -> None:
-    """Print *value* on stdout, the only thing there."""
-    json.dump(value, sys.stdout, indent=2, ensure_ascii=False)
-    sys.stdout.write("\n")
+    """Print *value* on stdout, the only thing there.
+
+    Half a character, which a run log may hold, cannot be encoded: it is escaped, as JSON may have it.
+    """
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    sys.stdout.write(text.encode(errors="backslashreplace").decode() + "\n")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
-import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
+from magnus.cli.json_output import print_json
 from magnus.cli.reporters import make_reporter, resume_command
 from magnus.domain.run_log import Status, full_dict
 from magnus.engine.terminal import Terminal
@@ -40,9 +39,3 @@ def run_and_exit(request: Request, *, as_json: bool, log_level: str, work: Work 
         print_json(full_dict(outcome.run_log))
     if outcome.status is Status.FAIL:
         raise typer.Exit(1)
-
-
-def print_json(value: Any) -> None:
-    """Print *value* on stdout, the only thing there."""
-    json.dump(value, sys.stdout, indent=2, ensure_ascii=False)
-    sys.stdout.write("\n")

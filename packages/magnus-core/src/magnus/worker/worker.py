@@ -14,6 +14,8 @@ import signal
 import sys
 import threading
 from contextlib import suppress
+from contextvars import copy_context
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from magnus.engine.workers.messages import LENGTH_BYTES, decode_json, encode_json, framed
@@ -138,11 +140,14 @@ def _serve(channel: Channel) -> None:
     channel.send({"ready": True})
     pid = _getpid()
     receive, send = channel.receive, channel.send
+    context = copy_context()
     while True:
         data = receive()
         try:
             message: TaskMessage | None = pickle.loads(data)  # noqa: S301 - as above
-            result = runner.run(message) if message is not None else runner.import_main()
+            # In a context of its own: what the task sets in context variables ends with it.
+            work = runner.import_main if message is None else partial(runner.run, message)
+            result = context.copy().run(work)
         except BaseException as error:  # noqa: BLE001 - whatever it is, it ends this task only
             result = task.unexpected(error)
         if _getpid() != pid:
