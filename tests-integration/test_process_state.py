@@ -164,7 +164,8 @@ def write_tasks(project: Project) -> list[str]:
     names = []
     for number, (change, look) in enumerate(value for name, value in KINDS.items() if name not in NOT_SEEN):
         names.append(f"{number}")
-        source += f"\ndef change_{number}():\n    {change}\n\n\ndef look_{number}():\n    return {{'seen_{number}': {look}}}\n\n"
+        source += f"\ndef change_{number}():\n    {change}\n\n"
+        source += f"\ndef look_{number}():\n    return {{'seen_{number}': {look}}}\n\n"
     project.write("work.py", source)
     project.write("state.py", STATE)
     return names
@@ -236,7 +237,16 @@ def test_modules_stay_imported_from_step_to_step(project: Project) -> None:
     """A worker that nothing was done to serves the next step."""
     project.write(
         "work.py",
-        "from pathlib import Path\n\nwith Path('imports').open('a') as file:\n    print('imported', file=file)\n\n\ndef work():\n    pass\n",
+        """\
+        from pathlib import Path
+
+        with Path("imports").open("a") as file:
+            print("imported", file=file)
+
+
+        def work():
+            pass
+        """,
     )
     project.write("pipeline.yaml", {"dag": chain({name: python("work.work") for name in "abcdef"})})
     project.execute()
@@ -247,7 +257,18 @@ def test_children_that_a_step_leaves_are_named_and_ended_before_the_next_step(pr
     """In one warning."""
     project.write(
         "work.py",
-        "import subprocess\n\n\ndef leave():\n    subprocess.Popen(['sleep', '4321'])\n\n\ndef look():\n    listing = subprocess.run(['ps', '-eo', 'args'], capture_output=True, text=True).stdout\n    assert 'sleep 4321' not in listing\n",
+        """\
+        import subprocess
+
+
+        def leave():
+            subprocess.Popen(["sleep", "4321"])
+
+
+        def look():
+            listing = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
+            assert "sleep 4321" not in listing
+        """,
     )
     project.write(
         "pipeline.yaml", {"dag": chain({"leave": python("work.leave"), "look": python("work.look")})}

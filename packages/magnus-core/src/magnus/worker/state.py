@@ -72,6 +72,10 @@ class ProcessState:
         self._exit_handlers = atexit._ncallbacks()  # noqa: SLF001 - there is no public way
         self._descriptors = self._os.descriptors()
 
+    def notice_imports(self) -> None:
+        """Remember modules that were imported for a task, before the task begins."""
+        self._patches.notice_imports()
+
     def begin(self) -> None:
         """Give the next task random numbers of its own, as a process of its own would have them."""
         random.seed()

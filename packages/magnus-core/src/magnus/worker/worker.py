@@ -18,6 +18,7 @@ from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from magnus.builtin.task_types.importing import after_import
 from magnus.engine.workers.messages import LENGTH_BYTES, decode_json, encode_json, framed
 from magnus.worker import leftovers, task
 from magnus.worker.state import ProcessState
@@ -135,6 +136,7 @@ def _serve(channel: Channel) -> None:
     setup: WorkerSetup = pickle.loads(channel.receive())  # noqa: S301 - from the engine, which has started this process
     _prepare(setup)
     state = ProcessState()
+    after_import.append(state.notice_imports)
     runner = task.TaskRunner(setup, channel)
     state.begin()
     channel.send({"ready": True})

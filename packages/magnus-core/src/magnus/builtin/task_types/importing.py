@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 _found: dict[str, tuple[str, ModuleType, tuple[str, ...], Any]] = {}
 """By command: the working directory, the module, the names inside it, and what they led to."""
 
+after_import: list[Callable[[], None]] = []
+"""Called when a module was imported for a task, before the task begins."""
+
 _from_directory: dict[str, str] = {}
 """The working directory from which we imported each module that lay there."""
 
@@ -58,6 +61,8 @@ def find_function(command: str, directory: str) -> Callable[..., Any]:
     _forget_other_directories(directory)
     with importing(command.rpartition(".")[0]):
         module, names = _import_longest(command, directory)
+    for notice in after_import:
+        notice()
     function = _look_up(command, module, names)
     _found[command] = (directory, module, names, function)
     return function
