@@ -59,7 +59,6 @@ class Patches:
         self._own: dict[str, tuple[ModuleType, dict[str, Any]]] = {}
         self._count = 0
         self.has_new_modules = False
-        self._has_taken = False
         self._take_new()
 
     def find(self) -> str:
@@ -73,8 +72,7 @@ class Patches:
         for name, (module, state) in self._own.items():
             if modules.get(name) is not module or _differs(vars(module), state):
                 return name
-        self.has_new_modules = self._has_taken or len(modules) != self._count
-        self._has_taken = False
+        self.has_new_modules = len(modules) != self._count
         if self.has_new_modules:
             self._take_new()
         return ""
@@ -82,7 +80,6 @@ class Patches:
     def notice_imports(self) -> None:
         """Remember modules as they are now, behind their import: from here on a task may change them."""
         self._take_new()
-        self._has_taken = True
 
     def _changed(self) -> str:
         looked_at = zip(self._dictionaries, self._names, self._values, strict=True)

@@ -75,6 +75,10 @@ class ProcessState:
     def notice_imports(self) -> None:
         """Remember modules that were imported for a task, before the task begins."""
         self._patches.notice_imports()
+        self._logging = LoggingState()
+        self._warnings = list(warnings.filters)
+        self._exit_handlers = atexit._ncallbacks()  # noqa: SLF001
+        self._descriptors = self._os.descriptors()
 
     def begin(self) -> None:
         """Give the next task random numbers of its own, as a process of its own would have them."""
@@ -161,6 +165,7 @@ class ProcessState:
                 with suppress(TypeError, ValueError, OSError):  # a handler that was not set from Python
                     functions.signal(number, handler)
         functions.sigmask(signal.SIG_SETMASK, ())
+        functions.set_wakeup(-1)
 
     def _restore_interpreter(self, reasons: list[str]) -> None:
         for name, value in self._sys.items():
@@ -240,6 +245,7 @@ class _Functions:
         self.getpriority, self.getrlimit, self.tzset = os.getpriority, resource.getrlimit, time.tzset
         self.getitimer, self.setitimer = signal.getitimer, signal.setitimer
         self.getsignal, self.signal, self.sigmask = signal.getsignal, signal.signal, signal.pthread_sigmask
+        self.set_wakeup = signal.set_wakeup_fd
         self.gettrace, self.settrace = sys.gettrace, sys.settrace
         self.getprofile, self.setprofile = sys.getprofile, sys.setprofile
         self._listdir = os.listdir
