@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 MARK = "WORKED_FOR_TEST"
-"""An environment variable that every process of a project's commands inherits; its value is the project's folder."""
+"""An environment variable that every process of a project's commands inherits; its value is the project's folder.
+
+`HERE` has the same value: in a branch, whose steps work in a folder of their own, it is where a test looks for what they leave.
+"""
 
 _EXAMPLES = Path(__file__).parents[1] / "examples"
 _LEFT_BY_RUNS = shutil.ignore_patterns(
@@ -63,7 +66,8 @@ class Project:
         """Return the environment for a command: this one without any of magnus, this Python first, *variables* over it."""
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("MAGNUS_")}
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        return inherited | {"PATH": path, "NO_COLOR": "1", MARK: str(self.folder)} | variables
+        here = str(self.folder)
+        return inherited | {"PATH": path, "NO_COLOR": "1", MARK: here, "HERE": here} | variables
 
     def on_path(self, name: str) -> str:
         """Return a `PYTHONPATH` on which the folder *name* of the project comes first."""

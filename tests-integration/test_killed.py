@@ -29,7 +29,7 @@ STEPS = """
     import os, sys, time
 
     def note(name, text):
-        file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        file = os.open(os.path.join(os.environ["HERE"], name), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.write(file, f"{text}\\n".encode())
         os.fsync(file)
         os.close(file)

