@@ -70,9 +70,8 @@ def build() -> Pipeline:
 
 
 if __name__ == "__main__":
-    outcome = build().execute(
+    build().execute(
         config="config.yaml",
         parameters="parameters.yaml",
         run_id=sys.argv[1] if len(sys.argv) > 1 else None,
     )
-    sys.exit(0 if outcome.status == "SUCCESS" else 1)

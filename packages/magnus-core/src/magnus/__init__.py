@@ -5,16 +5,17 @@ Everything public is imported on first use, so that importing one port loads nei
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # `typing` takes milliseconds to load, in which Ctrl-C would end in a traceback
 if TYPE_CHECKING:
+    from typing import Any
+
     from magnus.errors import (
         ConfigurationError,
         DefinitionError,
         ExecutionError,
         MagnusError,
         OutsideRunError,
+        RunFailedError,
         ServiceError,
     )
     from magnus.sdk.interaction import (
@@ -42,6 +43,7 @@ _HOMES = {
         "ExecutionError",
         "MagnusError",
         "OutsideRunError",
+        "RunFailedError",
         "ServiceError",
     ),
     "sdk.interaction": (
@@ -76,6 +78,7 @@ __all__ = [
     "OutsideRunError",
     "Parallel",
     "Pipeline",
+    "RunFailedError",
     "ServiceError",
     "Stub",
     "Success",
@@ -102,6 +105,8 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME_OF:
         message = f"module 'magnus' has no attribute {name!r}"
         raise AttributeError(message)
+    import importlib
+
     value = getattr(importlib.import_module(f"magnus.{_HOME_OF[name]}"), name)
     globals()[name] = value
     return value

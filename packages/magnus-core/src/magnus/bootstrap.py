@@ -253,7 +253,7 @@ def open_run(  # noqa: PLR0913 - the one place where a run is put together
             stack.callback(executor.close)
         if workspaces is None:
             isolation = setup.executor_capabilities().isolation
-            workspaces = Workspaces(isolation, os.getcwd())  # noqa: PTH109
+            workspaces = Workspaces(isolation, os.getcwd(), run_id=run_id)  # noqa: PTH109
         stack.callback(workspaces.close)
         context = RunContext(
             run_id=run_id,

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from magnus.sdk.running import RunResult
+
 
 class Problem(NamedTuple):
     """One mistake in a user's file.
@@ -82,6 +84,23 @@ class ExecutionError(MagnusError):
     """A step failed."""
 
     exit_code = 1
+
+
+class RunFailedError(ExecutionError):
+    """A run that `Pipeline.execute` was to raise for has failed.
+
+    Attributes:
+        result: The `RunResult`: id, status and log of the run.
+    """
+
+    def __init__(self, message: str, result: RunResult | None = None) -> None:
+        """Take the message and the result."""
+        super().__init__(message)
+        self.result = result
+
+    def __reduce__(self) -> tuple[type[RunFailedError], tuple[str, RunResult | None]]:
+        """Survive the way to another process."""
+        return type(self), (str(self), self.result)
 
 
 class ParameterNotFoundError(ExecutionError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from magnus.domain.capabilities import ExecutorCapabilities, Feature, Isolation, Placement
+from magnus.domain.left_processes import end_left_processes
 from magnus.domain.machine import usable_cores
 from magnus.ports.executor import InteractiveExecutor
 from magnus_executor_local.config import LocalOptions
@@ -106,3 +107,7 @@ class LocalExecutor(InteractiveExecutor):
         """Stop every worker with all its processes."""
         if self._runner:
             self._runner.stop()
+
+    def reap(self, run_id: str, needs: Callable[[], Sequence[ComputeNeeds]]) -> list[str]:
+        """End processes of the run that have escaped the guards of its workers; where there is no `/proc` none is found."""
+        return end_left_processes(run_id)

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperGroup, TyperOption
 
-from magnus.errors import MagnusError
+from magnus.cli.streams import accept_any_text, flush_output, output_problem
+from magnus.errors import InterruptedRunError, MagnusError, ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 BUG_EXIT_CODE = 3
+INTERRUPTED_EXIT_CODE = 130
 
 
 class _Entry(NamedTuple):
@@ -66,7 +68,24 @@ class _Commands(TyperGroup):
         if name not in COMMANDS:
             return super().get_command(ctx, cmd_name)
         module = importlib.import_module(f"magnus.cli.{COMMANDS[name].module}")
-        return typer.main.get_command(module.app)
+        command = typer.main.get_command(module.app)
+        _accept_log_level(command)
+        return command
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; an exit or interruption from within is no exit code of Click's."""
+        try:
+            return super().invoke(ctx)
+        except SystemExit as stop:
+            message = f"something that the command called has ended it by SystemExit({stop.code!r})"
+            raise RuntimeError(message) from stop
+        except KeyboardInterrupt as error:
+            raise InterruptedRunError("interrupted") from error
+        except OSError as error:
+            if isinstance(error, BrokenPipeError) and (problem := output_problem()):
+                message = f"cannot write to stdout: {problem}"
+                raise ServiceError(message) from error
+            raise
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the command that is called; of a misspelt one say what it may have been meant to be."""
@@ -133,39 +152,38 @@ def _magnus(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code; every error becomes text on stderr.
+    """Run the command line and return its exit code, 0 only for a command that has succeeded; errors become text on stderr.
 
     Args:
         argv: The arguments without the program's name; those of the process by default.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    for stream in (sys.stdout, sys.stderr):
-        # A run log may hold half a character, or a name that is no UTF-8: it is shown escaped, as JSON escapes it.
-        if (reconfigure := getattr(stream, "reconfigure", None)) is not None:
-            with suppress(OSError, ValueError):
-                reconfigure(errors="backslashreplace")
+    accept_any_text()
     try:
         if "MAGNUS_IMPORTING" in os.environ:
             from magnus.engine.reentry import refuse_reentry
 
             refuse_reentry("`magnus`")
-        app(args=arguments, prog_name="magnus")
-    except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+        try:
+            app(args=arguments, prog_name="magnus")
+        except SystemExit as stop:  # Click's own: `_Commands.invoke` lets none of other code through
+            flush_output()
+            return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except MagnusError as error:
         _say(str(error))
         return error.exit_code
     except KeyboardInterrupt:
         _say("interrupted")
-        return 130
-    except BrokenPipeError:
-        # Whoever read our stdout has gone, as in `magnus runs list | head`; nothing more can be told them.
-        sys.stderr.close()
-        return 0
+        return INTERRUPTED_EXIT_CODE
     except Exception as error:  # noqa: BLE001 - the top: only a bug comes here, and it must not look like the user's mistake
-        _say_bug(error, arguments)
-        return BUG_EXIT_CODE
-    return 0
+        if getattr(signal.getsignal(signal.SIGINT), "has_fired", False):
+            _say("interrupted")  # while something was imported that turns that into an error of its own
+            return INTERRUPTED_EXIT_CODE
+        if isinstance(error, OSError) and (problem := output_problem()):
+            _say(f"cannot write to stdout: {problem}; direct the output elsewhere")
+        else:
+            _say_bug(error, arguments)
+    return BUG_EXIT_CODE
 
 
 def _say(text: str) -> None:
@@ -173,7 +191,7 @@ def _say(text: str) -> None:
 
 
 def _say_bug(error: Exception, arguments: list[str]) -> None:
-    if "DEBUG" in arguments or "--log-level=DEBUG" in arguments:
+    if any(argument.upper().rpartition("=")[2] == "DEBUG" for argument in arguments):
         import traceback
 
         traceback.print_exception(error)
@@ -181,3 +199,19 @@ def _say_bug(error: Exception, arguments: list[str]) -> None:
         f"this is a bug in magnus, not in your pipeline: {type(error).__name__}: {error}; "
         "run again with --log-level DEBUG and report what it prints"
     )
+
+
+def _accept_log_level(command: Any) -> None:
+    """Add `--log-level` to the commands that lack it: the message about a bug tells everyone to use it."""
+    commands = getattr(command, "commands", None)
+    if commands is not None:
+        for each in commands.values():
+            _accept_log_level(each)
+    elif not any("--log-level" in parameter.opts for parameter in command.params):
+        option = TyperOption(
+            param_decls=["--log-level"],
+            expose_value=False,
+            metavar="LEVEL",
+            help="DEBUG shows the traceback of a bug.",
+        )
+        command.params.append(option)

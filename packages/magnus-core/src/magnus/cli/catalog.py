@@ -89,15 +89,24 @@ def verify(
 @app.command()
 def gc(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
+    runs_without_log: Annotated[
+        bool, typer.Option("--runs-without-log", help="First remove the files of runs that have no run log.")
+    ] = False,
     config_file: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
     """Remove stored contents that no run refers to."""
-    from magnus.cli.catalog_list import print_garbage
+    from magnus.cli.catalog_list import print_garbage, print_runs_without_log
     from magnus.usecases import catalog as usecases
     from magnus.usecases.opening import load_setup, open_catalog, open_run_log_store
 
     setup = load_setup(config_file, os.environ)
     with open_catalog(setup) as catalog, open_run_log_store(setup) as store:
+        if runs_without_log:
+            usecases.check_store_persists(setup)
+            without = usecases.delete_runs_without_log(catalog, store, dry_run=dry_run)
+        else:
+            without = usecases.runs_without_log(catalog, store)
         report = usecases.collect_garbage(catalog, dry_run=dry_run, store=store)
+    print_runs_without_log(without, are_removed=runs_without_log, dry_run=dry_run)
     print_garbage(report, dry_run=dry_run, as_json=as_json)

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from magnus.ports.catalog import CatalogEntry, GarbageReport
 
 
+_NAMED_RUNS = 5
+
+
 def print_run_ids(run_ids: Sequence[str], *, as_json: bool) -> None:
     """Print the runs that have files, one a line."""
     if as_json:
@@ -49,6 +52,17 @@ def print_verification(damage: Mapping[str, Sequence[str]], *, as_json: bool) ->
         sys.stdout.write(f"{run_id}: {'ok' if not messages else 'damaged'}\n")
         for message in messages:
             sys.stdout.write(f"  {message}\n")
+
+
+def print_runs_without_log(run_ids: Sequence[str], *, are_removed: bool, dry_run: bool) -> None:
+    """Print which runs have files and no run log, for people."""
+    if not run_ids:
+        return
+    named = ", ".join(run_ids[:_NAMED_RUNS]) + (" ..." if len(run_ids) > _NAMED_RUNS else "")
+    if not are_removed:
+        remark(f"no log in the run log store: {named}; --runs-without-log removes the files of these runs")
+    else:
+        remark(f"{'would remove' if dry_run else 'removed'} the files of runs without a log: {named}")
 
 
 def print_garbage(report: GarbageReport, *, dry_run: bool, as_json: bool) -> None:

@@ -6,11 +6,15 @@ import json
 import sys
 from typing import Any
 
+from magnus.cli.streams import encodable
+
 
 def print_json(value: Any) -> None:
-    """Print *value* on stdout, the only thing there.
+    """Print *value* on stdout, the only thing there."""
+    sys.stdout.write(f"{json_text(value)}\n")
 
-    Half a character, which a run log may hold, cannot be encoded: it is escaped, as JSON may have it.
-    """
+
+def json_text(value: Any) -> str:
+    """Return *value* as JSON text that stdout can hold; a character that it cannot encode is escaped."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
-    sys.stdout.write(text.encode(errors="backslashreplace").decode() + "\n")
+    return text if encodable(text, sys.stdout) else json.dumps(value, indent=2)

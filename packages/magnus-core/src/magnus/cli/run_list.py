@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from magnus.cli.json_output import print_json
 from magnus.cli.tables import print_table, remark
 from magnus.domain.canonical import ABSENT
+from magnus.usecases.runs import describe_owner, display_status, is_lost
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,11 +30,11 @@ def print_runs(summaries: Sequence[RunSummary], *, as_json: bool) -> None:
     else:
         remark("no runs")
     for summary in summaries:
-        if not summary.run.status.has_ended:
-            run_id = summary.run.run_id
+        run_id = summary.run.run_id
+        if is_lost(summary.run):
             remark(
-                f"{run_id} is still running, or its process was killed; "
-                f"then `magnus execute ... --use-cached {run_id}` completes it"
+                f"{run_id} is lost: its {describe_owner(summary.run)} is gone; `magnus runs reap {run_id}` closes it, and "
+                f"`magnus execute ... --use-cached {run_id}` completes it"
             )
 
 
@@ -42,6 +43,7 @@ def _run_dict(summary: RunSummary) -> dict[str, Any]:
     return {
         "run_id": run.run_id,
         "status": run.status,
+        "lost": is_lost(run),
         "tag": run.tag,
         "original_run_id": run.original_run_id,
         "start_time": run.start_time,
@@ -59,7 +61,7 @@ def _row(summary: RunSummary) -> list[str]:
     seconds = "" if duration is None else f"{duration:.1f}"
     return [
         run.run_id,
-        run.status,
+        display_status(run),
         run.tag,
         started,
         seconds,

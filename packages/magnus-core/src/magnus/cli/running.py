@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 import typer
 
 from magnus.cli.json_output import print_json
 from magnus.cli.reporters import make_reporter, resume_command
+from magnus.cli.streams import output_problem
 from magnus.domain.run_log import Status, full_dict
 from magnus.engine.terminal import Terminal
-from magnus.errors import InterruptedRunError
+from magnus.errors import InterruptedRunError, ServiceError
 from magnus.usecases.execute import execute
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from magnus.domain.run_log import RunLog
     from magnus.engine.reporting import Reporter
     from magnus.usecases.outcome import Outcome, Request
 
@@ -35,7 +38,27 @@ def run_and_exit(request: Request, *, as_json: bool, log_level: str, work: Work 
             raise typer.Exit(error.exit_code) from error  # the reporter has told it already
         if outcome.rendered and outcome.rendered != "-":
             terminal.write_error(f"written: {outcome.rendered}\n")
+    problem = ""
     if outcome.run_log is not None:
-        print_json(full_dict(outcome.run_log))
-    if outcome.status is Status.FAIL:
+        problem = _print_run_log(outcome.run_log)
+    if outcome.status is not Status.SUCCESS:
+        if problem:
+            sys.stderr.write(f"magnus: {problem}\n")
         raise typer.Exit(1)
+    if problem:
+        raise ServiceError(problem)
+
+
+def _print_run_log(run: RunLog) -> str:
+    """Print the run log; return the reason if stdout cannot be written."""
+    problem = ""
+    try:
+        print_json(full_dict(run))
+    except OSError as error:
+        problem = error.strerror or type(error).__name__
+    problem = output_problem() or problem
+    return (
+        f"cannot write the run log to stdout: {problem}; `magnus runs show {run.run_id} --json` prints it"
+        if problem
+        else ""
+    )

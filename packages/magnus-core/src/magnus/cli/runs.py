@@ -27,6 +27,7 @@ class _Status(StrEnum):
     FAIL = "FAIL"
     PROCESSING = "PROCESSING"
     TRIGGERED = "TRIGGERED"
+    LOST = "LOST"
 
 
 RunArgument = Annotated[str, typer.Argument(metavar="RUN_ID", help="The run.")]
@@ -47,11 +48,10 @@ def list_runs(
 ) -> None:
     """List the runs of the run log store, newest first."""
     from magnus.cli.run_list import print_runs
-    from magnus.domain.run_log import Status
     from magnus.usecases.opening import load_setup, open_run_log_store
     from magnus.usecases.runs import list_runs as find_runs
 
-    wanted = Status(status) if status is not None else None
+    wanted = str(status) if status is not None else None
     with open_run_log_store(load_setup(config_file, os.environ)) as store:
         print_runs(find_runs(store, tag=tag, status=wanted, limit=limit), as_json=as_json)
 
@@ -65,15 +65,16 @@ def show(
     from magnus.cli.run_tree import print_run, print_step
     from magnus.domain.run_log import full_dict, full_step_dict
     from magnus.usecases.opening import load_setup, open_run_log_store
-    from magnus.usecases.runs import read_run, select_step
+    from magnus.usecases.runs import is_lost, read_run, select_step
 
     with open_run_log_store(load_setup(config_file, os.environ)) as store:
         run = read_run(store, run_id)
+    lost = is_lost(run)
     if step is None:
-        print_json(full_dict(run)) if as_json else print_run(run)
+        print_json({**full_dict(run), "lost": lost}) if as_json else print_run(run, lost=lost)
     else:
         log = select_step(run, step)
-        print_json(full_step_dict(log)) if as_json else print_step(log)
+        print_json(full_step_dict(log)) if as_json else print_step(log, lost=lost)
 
 
 @app.command()
@@ -127,6 +128,7 @@ def logs(run_id: RunArgument, step: StepArgument = None, config_file: ConfigFile
 def delete(
     run_ids: Annotated[list[str], typer.Argument(metavar="RUN_ID...", help="The runs.")],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Also a run that is still running.")] = False,
     config_file: ConfigFile = None,
 ) -> None:
     """Delete runs: their logs, and their entries in the catalog.
@@ -136,18 +138,18 @@ def delete(
     from magnus.cli.tables import remark
     from magnus.errors import ConfigurationError
     from magnus.usecases.opening import load_setup, open_catalog, open_run_log_store
-    from magnus.usecases.runs import check_runs, delete_runs
+    from magnus.usecases.runs import check_deletable, delete_runs
 
     setup = load_setup(config_file, os.environ)
     with open_run_log_store(setup) as store, open_catalog(setup) as catalog:
-        check_runs(store, run_ids)
+        check_deletable(store, catalog, run_ids, force=force)
         if not yes:
             if not sys.stdin.isatty():
                 raise ConfigurationError(
                     "deleting runs cannot be undone: say --yes, as there is nobody to ask"
                 )
             typer.confirm(f"delete {', '.join(run_ids)}?", abort=True, err=True)
-        delete_runs(store, catalog, run_ids)
+        delete_runs(store, catalog, run_ids, force=force)
     remark(f"deleted: {', '.join(dict.fromkeys(run_ids))}")
 
 
@@ -172,11 +174,33 @@ def attach(
 
 
 @app.command()
-def reap(run_id: RunArgument, config_file: ConfigFile = None) -> None:
-    """End what a killed run has left running: containers, jobs. Those of a run that still goes on are left alone."""
-    from magnus.cli.tables import remark
-    from magnus.usecases.opening import load_setup
-    from magnus.usecases.reaping import reap_run
+def reap(
+    run_id: Annotated[str | None, typer.Argument(metavar="[RUN_ID]", help="The run.")] = None,
+    every: Annotated[
+        bool,
+        typer.Option(
+            "--all", help="All lost runs, and the temporary folders of all runs whose process is gone."
+        ),
+    ] = False,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force", help="Close the run although its process, on another machine, cannot be looked at."
+        ),
+    ] = False,
+    config_file: ConfigFile = None,
+) -> None:
+    """Close a run whose process is gone, and end what it has left: processes, containers, jobs, temporary folders.
 
-    for line in reap_run(load_setup(config_file, os.environ), run_id):
+    A run that still goes on is left alone.
+    """
+    from magnus.cli.tables import remark
+    from magnus.errors import ConfigurationError
+    from magnus.usecases.opening import load_setup
+    from magnus.usecases.reaping import reap_all, reap_run
+
+    if (run_id is None) is not every:
+        raise ConfigurationError("name a run, or say --all")
+    setup = load_setup(config_file, os.environ)
+    for line in reap_all(setup) if run_id is None else reap_run(setup, run_id, force=force):
         remark(line)

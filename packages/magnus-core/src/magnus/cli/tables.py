@@ -13,6 +13,7 @@ _COLOURS = {
     "SUCCESS": "green",
     "ok": "green",
     "FAIL": "red",
+    "LOST": "red",
     "error": "red",
     "broken": "red",
     "warning": "yellow",

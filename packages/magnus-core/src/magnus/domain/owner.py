@@ -1,38 +1,74 @@
-"""Which process a job belongs to: a label that tells later whether that process still lives."""
+"""The process that a run or a job belongs to: a label that tells later whether that process still lives."""
 
 from __future__ import annotations
 
 import os
 import socket
 import subprocess
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
+
+_FIRST_NAMESPACE = "4026531836"
+"""Number of the process namespace that a Linux begins with; those of containers have others."""
+
+
+class Owner(NamedTuple):
+    """The parts of a label.
+
+    Attributes:
+        host: Name of the machine, with the process namespace where that is one of a container.
+        pid: Process id.
+        started: Boot id of the machine and start time of the process, in a form that does not change.
+    """
+
+    host: str
+    pid: int
+    started: str
 
 
 def own_label() -> str:
-    """Return what stands for this process, and for no other, on this machine or any."""
-    return f"{socket.gethostname()}/{os.getpid()}/{_started(os.getpid())}"
+    """Return the label of this process: no other process has it, on this machine or any other."""
+    return f"{_host()}/{os.getpid()}/{_started(os.getpid())}"
+
+
+def read_label(label: str) -> Owner | None:
+    """Return the parts of *label*; None if it is no label."""
+    host, _, process = label.partition("/")
+    number, _, started = process.partition("/")
+    return Owner(host, int(number), started) if number.isdigit() else None
 
 
 def is_alive(label: str) -> bool:
-    """Whether the process that made *label* may still run; one of another machine always may."""
-    host, _, process = label.partition("/")
-    number, _, started = process.partition("/")
-    if host != socket.gethostname() or not number.isdigit():
+    """Return False if the process that made *label* has certainly ended; of another machine that is never known."""
+    owner = read_label(label)
+    if owner is None or owner.host != _host():
         return True
-    return _started(int(number)) == started
+    return _started(owner.pid) == owner.started
 
 
 def is_here(label: str) -> bool:
-    """Whether the process that made *label* ran on this machine."""
-    return label.partition("/")[0] == socket.gethostname()
+    """Return True if the process that made *label* ran on this machine."""
+    return label.partition("/")[0] == _host()
+
+
+@cache
+def _host() -> str:
+    """Return the name of this machine; in a container, whose processes are counted anew, with a mark."""
+    name = socket.gethostname()
+    try:
+        namespace = os.readlink("/proc/self/ns/pid").strip("pid:[]")  # noqa: PTH115
+    except OSError:
+        return name
+    return name if namespace == _FIRST_NAMESPACE else f"{name}:{namespace}"
 
 
 def _started(pid: int) -> str:
-    """Return when a process began, in some form that does not change; empty if it is gone."""
+    """Return the boot id and the start time of a process; empty if it is gone."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         if Path("/proc/self").exists():
             return ""
         found = subprocess.run(
@@ -40,4 +76,4 @@ def _started(pid: int) -> str:
         )
         return found.stdout.strip()
     state, *fields = stat.rpartition(")")[2].split()
-    return "" if state == "Z" else f"{boot}.{fields[18]}"
+    return "" if state in {"Z", "X"} else f"{boot}.{fields[18]}"

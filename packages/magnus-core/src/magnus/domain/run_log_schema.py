@@ -37,6 +37,10 @@ def run_log_schema() -> dict[str, Any]:
         "$defs": {part.__name__: _object(part) for part in _PARTS},
     }
     schema["properties"]["schema_version"]["const"] = SCHEMA_VERSION
+    schema["properties"]["lost"] = {
+        "description": "Shown, not stored: true if the process that traverses the run is gone.",
+        "type": "boolean",
+    }
     return schema
 
 

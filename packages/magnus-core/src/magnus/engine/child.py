@@ -9,14 +9,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
 import threading
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from magnus.domain.parameters import from_text, to_text
 from magnus.domain.run_log import DataCatalog
+from magnus.engine.temporary import make_folder
 from magnus.ports.experiment_tracker import Metric
 from magnus.ports.task_type import TaskFailedError
 
@@ -30,6 +31,12 @@ PARAMETER_PREFIX = "MAGNUS_PRM_"
 METRIC_PREFIX = "MAGNUS_TRACK_"
 STEP_CONTEXT = "MAGNUS_STEP_CONTEXT"
 """Names the file from which the interaction API in a child process learns where it is."""
+
+STEP_VARIABLE = "MAGNUS_STEP_NAME"
+"""Names, in the environment of a step, the step."""
+
+SET_VARIABLES = "set_variables"
+"""Key of the context, for the digests of the parameters that the step has put into the environment."""
 
 LARGEST_VALUE = 64 * 1024
 """Bytes; a parameter whose text is longer is in the parameters file only."""
@@ -120,7 +127,7 @@ class ChildBridge:
         self._session = session
         self._configuration = configuration
         self._working_directory = working_directory
-        self._folder = Path(tempfile.mkdtemp(prefix="magnus-child-")) if folder is None else folder
+        self._folder = Path(make_folder("magnus-child-", session.run_id)) if folder is None else folder
         self._folder.mkdir(mode=0o700, exist_ok=True)
         self._outputs_file = self._folder / OUTPUTS
         self._outputs_file.touch(mode=0o600)
@@ -132,7 +139,7 @@ class ChildBridge:
         session = self._session
         parameters_file = self._folder / "parameters.json"
         entries = ",".join(f"{json.dumps(name)}:{value.text}" for name, value in parameters.items())
-        parameters_file.write_text(f"{{{entries}}}", encoding="utf-8", errors="surrogatepass")
+        _write_privately(parameters_file, f"{{{entries}}}")
         context = {
             "run_id": session.run_id,
             "tag": session.tag,
@@ -146,11 +153,13 @@ class ChildBridge:
             "outputs_file": str(self._outputs_file),
             "configuration": self._configuration,
         }
-        context_file = self._folder / "context.json"
-        context_file.write_text(json.dumps(context, default=str), encoding="utf-8")
         environment = child_environment(parameters, session.run_id, session.tag, dict(session.map_variable))
         environment["MAGNUS_PARAMETERS_FILE"] = str(parameters_file)
         environment["MAGNUS_OUTPUT_PARAMETERS"] = str(self._outputs_file)
+        environment[STEP_VARIABLE] = session.step_name
+        context[SET_VARIABLES] = digests_of_parameters(environment)
+        context_file = self._folder / "context.json"
+        _write_privately(context_file, json.dumps(context, default=str))
         environment[STEP_CONTEXT] = str(context_file)
         return environment, self._outputs_file
 
@@ -192,6 +201,7 @@ def child_environment(
         "MAGNUS_PARAMETERS_FILE",
         "MAGNUS_OUTPUT_PARAMETERS",
         STEP_CONTEXT,
+        STEP_VARIABLE,
     )
     environment = {
         name: value
@@ -206,6 +216,22 @@ def child_environment(
         if len(text) <= LARGEST_VALUE:
             environment[f"{PARAMETER_PREFIX}MAP_VARIABLE"] = text
     return environment
+
+
+def digests_of_parameters(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return a digest of every parameter in *environment*: a run inside the step tells by it which ones its caller has set."""
+    return {
+        name: sha256(value.encode(errors="surrogatepass")).hexdigest()
+        for name, value in environment.items()
+        if name.startswith(PARAMETER_PREFIX)
+    }
+
+
+def _write_privately(path: Path, text: str) -> None:
+    """Write a file that only this user can read."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with open(descriptor, "w", encoding="utf-8", errors="surrogatepass") as file:
+        file.write(text)
 
 
 def parse_outputs(data: bytes, first_line: int = 1) -> ChildOutputs:

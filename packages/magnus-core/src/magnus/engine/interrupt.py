@@ -68,6 +68,9 @@ class Interrupts:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
                 self._previous[number] = signal.signal(number, self._on_signal)
+                # The handler of the command line: a signal may have come whose exception was swallowed.
+                if getattr(self._previous[number], "has_fired", False) and self._stop is None:
+                    self._stop = StopRun("interrupted before the first step", interrupted=True)
 
     def uninstall(self) -> None:
         """Give the signals back to their handlers."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from magnus.domain.run_log import Status, StepLog
 from magnus.engine.attempt import Attempt, keep_log, run_here
 from magnus.engine.interrupt import StopRun
 from magnus.engine.scope import Scope
+from magnus.engine.temporary import make_folder
 from magnus.engine.workspaces import workspace_of
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class StepRunner:
     def scratch(self) -> Path:
         """The folder that is removed when the run ends; made when it is first needed."""
         if self._scratch is None:
-            self._scratch = Path(tempfile.mkdtemp(prefix="magnus-"))
+            self._scratch = Path(make_folder("magnus-", self._context.run_id))
         return self._scratch
 
     def remote(

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from magnus.domain.capabilities import Isolation
 from magnus.engine.branch_folder import BranchFolder
+from magnus.engine.temporary import make_folder, unmark_folder
 from magnus.errors import ExecutionError
 from magnus.ports.executor import Workspace
 
@@ -39,7 +40,9 @@ class _Leftovers:
 class Workspaces:
     """The folders of one run."""
 
-    def __init__(self, isolation: Isolation, project: str, *, shared_base: str = "", fixed: str = "") -> None:
+    def __init__(
+        self, isolation: Isolation, project: str, *, shared_base: str = "", fixed: str = "", run_id: str = ""
+    ) -> None:
         """Make no folder yet.
 
         Args:
@@ -48,12 +51,14 @@ class Workspaces:
             shared_base: The folder that the folders are made in where other processes of the run find them by their names;
                 empty for folders that only this process knows.
             fixed: The one folder for all steps of this process, which another one has made; empty for none.
+            run_id: The run, with which the folders are marked.
         """
         self._isolation = isolation
         self.project = project
         self._base = shared_base
         self._is_shared = bool(shared_base)
         self._fixed = fixed or project
+        self._run_id = run_id
         self._open: dict[str, BranchFolder] = {}
         self._free: list[BranchFolder] = []
         self._stored: dict[str, set[str]] = {}
@@ -122,6 +127,7 @@ class Workspaces:
             self._end(key, "")
         for folder in self._free:
             remove_folder(folder.path)
+        unmark_folder(self._base)
         with suppress(OSError):  # it holds folders that are kept
             os.rmdir(self._base)
 
@@ -172,7 +178,7 @@ class Workspaces:
 
     def _own_base(self) -> str:
         if not self._base:
-            self._base = tempfile.mkdtemp(prefix="magnus-work-")
+            self._base = make_folder("magnus-work-", self._run_id)
         return self._base
 
     def _path_of(self, key: str) -> str:

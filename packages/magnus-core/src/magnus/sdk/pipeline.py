@@ -79,6 +79,7 @@ class Pipeline:
         tag: str = "",
         use_cached: str | None = None,
         strict: bool = False,
+        raise_on_failure: bool = True,
         output: str | os.PathLike[str] | None = None,
         log_level: str = "INFO",
         configuration_file: str | os.PathLike[str] | None = None,
@@ -86,8 +87,7 @@ class Pipeline:
     ) -> RunResult:
         """Check and run the pipeline in this process, and return how it ended.
 
-        A run that failed raises nothing: look at `status` of what is returned. How it goes is told to the logger
-        `magnus`, or on stderr where logging is not set up.
+        Progress is reported to the logger `magnus`, or on stderr where logging is not set up.
 
         Args:
             config: A configuration file, or its content; None for the usual places, as for `magnus execute`.
@@ -96,6 +96,7 @@ class Pipeline:
             tag: A mark of your own.
             use_cached: The run to continue: what succeeded there is skipped.
             strict: Whether what cannot be judged, or a changed dag in a re-run, is refused.
+            raise_on_failure: Raise `RunFailedError` if the run fails; otherwise look at `status` of the result.
             output: Where an executor that renders writes; `-` for stdout.
             log_level: How much is told where logging is not set up: DEBUG, INFO, WARNING, ERROR or FATAL.
             configuration_file: The older name of *config*.
@@ -104,10 +105,11 @@ class Pipeline:
         Raises:
             DefinitionError: The pipeline is wrong; holds every mistake.
             ConfigurationError: So is the configuration, or the two do not go together.
+            RunFailedError: The run failed; `result` of the error has its log. Uncaught, it ends the script with exit code 1.
             ServiceError: A service failed.
             InterruptedRunError: SIGINT or SIGTERM ended the run.
         """
-        from magnus.sdk.running import Ask, run_graph
+        from magnus.sdk.running import Ask, run_failed, run_graph
 
         ask = Ask(
             config=_one_of("config", config, "configuration_file", configuration_file),
@@ -120,7 +122,10 @@ class Pipeline:
             output=None if output is None else os.fspath(output),
             log_level=log_level,
         )
-        return run_graph(self.build, ask)
+        result = run_graph(self.build, ask)
+        if raise_on_failure and result.status == "FAIL":
+            raise run_failed(result)
+        return result
 
     def to_yaml(self) -> str:
         """Return a pipeline file with the same dag and the same hash.

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from magnus.definition.config import config_from_mapping, load_config
+from magnus.domain.run_log import Status
 from magnus.engine.terminal import Terminal
+from magnus.errors import RunFailedError
 from magnus.plugins.discovery import find_plugins
 from magnus.plugins.manager import AdapterManager
 from magnus.sdk.nodes import plain
@@ -18,10 +21,11 @@ from magnus.usecases.outcome import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import TracebackType
 
     from magnus.definition.config import Config
     from magnus.domain.graph import Graph
-    from magnus.domain.run_log import RunLog, Status
+    from magnus.domain.run_log import RunLog
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,36 @@ def run_graph(build: Callable[[AdapterManager], Graph], ask: Ask) -> RunResult:
         reporter = LoggingReporter(terminal, ask.log_level)
         outcome = execute_pipeline(graph, config, adapters, request, os.environ, terminal, reporter)
     return RunResult(outcome.run_id, outcome.status, outcome.run_log, outcome.rendered)
+
+
+def run_failed(result: RunResult) -> RunFailedError:
+    """Return the error for a run that failed; where nothing catches it, it is shown without a traceback."""
+    message = f"run '{result.run_id}' failed"
+    if result.run_log is not None:
+        failed = [step for step in result.run_log.walk() if step.status is Status.FAIL and not step.branches]
+        if result.run_log.message:
+            message += f": {result.run_log.message}"
+        elif failed:
+            message += f": step '{failed[0].internal_name}': {failed[0].message}"
+    message += f"; look: magnus runs show {result.run_id}; resume: execute(use_cached='{result.run_id}')"
+    _show_without_traceback()
+    return RunFailedError(message, result)
+
+
+def _show_without_traceback() -> None:
+    """Have an uncaught `RunFailedError` shown as text: its traceback says nothing about the step that failed."""
+    before = sys.excepthook
+    if getattr(before, "shows_failed_runs", False):
+        return
+
+    def show(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+        if isinstance(error, RunFailedError):
+            sys.stderr.write(f"magnus: {error}\n")
+        else:
+            before(kind, error, traceback)
+
+    show.shows_failed_runs = True  # type: ignore[attr-defined]
+    sys.excepthook = show
 
 
 def read_config(

@@ -12,6 +12,7 @@ from magnus.engine.attached import read_attached
 from magnus.engine.clock import Clock
 from magnus.engine.code_identity import CodeIdentities
 from magnus.engine.masking import Masker
+from magnus.engine.nesting import Surroundings
 from magnus.engine.recorder import RunRecorder
 from magnus.errors import ConfigurationError, DefinitionError
 from magnus.plugins.discovery import find_plugins
@@ -75,7 +76,7 @@ def attach(request: Request, environ: Mapping[str, str], terminal: Terminal, rep
             services,
             setup.compute_needs(),
             Attachment(head, attached),
-            environ,
+            Surroundings(environ, head.parent_run_id, head.parent_step),
         )
         return execution.run(values, CodeIdentities(), terminal, reporter)
 

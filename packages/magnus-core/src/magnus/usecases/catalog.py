@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from magnus.domain.capabilities import ServiceKind
 from magnus.domain.file_patterns import FilePattern
 from magnus.domain.file_scopes import Found, Place, is_note, readable_name, split_stored
 from magnus.domain.patterns import pattern_problem
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from magnus.bootstrap import Setup
     from magnus.domain.file_scopes import ScopedEntries
     from magnus.ports.catalog import Catalog, CatalogEntry, GarbageReport
     from magnus.ports.run_log_store import RunLogStore
@@ -141,6 +143,36 @@ def collect_garbage(catalog: Catalog, *, dry_run: bool, store: RunLogStore | Non
             if _has_ended(store, run_id):
                 forget_all_staged(catalog, run_id)
     return catalog.collect_garbage(dry_run=dry_run)
+
+
+def check_store_persists(setup: Setup) -> None:
+    """Refuse a run log store that forgets its runs: all runs of the catalog would count as runs without a log.
+
+    Raises:
+        ConfigurationError: It does.
+    """
+    block = setup.services[ServiceKind.RUN_LOG_STORE]
+    if not block.adapter.capabilities(block.options).persistent:
+        message = (
+            f"the run log store '{block.type}' keeps no logs, so every run would count as one without a log; name the "
+            "configuration of the runs by -c"
+        )
+        raise ConfigurationError(message)
+
+
+def runs_without_log(catalog: Catalog, store: RunLogStore) -> list[str]:
+    """Return the runs that have files in the catalog and no log, in order; no command but `runs delete` knows them."""
+    logged = set(store.list_runs())
+    return [run_id for run_id in list_runs(catalog) if run_id not in logged]
+
+
+def delete_runs_without_log(catalog: Catalog, store: RunLogStore, *, dry_run: bool) -> list[str]:
+    """Remove the files of the runs that have no log, or with *dry_run* only find them; return these runs."""
+    found = runs_without_log(catalog, store)
+    if not dry_run:
+        for run_id in found:
+            catalog.delete_run(run_id)
+    return found
 
 
 def _has_ended(store: RunLogStore, run_id: str) -> bool:

@@ -7,9 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from magnus.bootstrap import Setup
+from magnus.definition.config import load_config
 from magnus.definition.options import option_values
 from magnus.domain.verdict import Judgement
 from magnus.engine.code_identity import CodeIdentities
+from magnus.engine.nesting import find_surroundings
 from magnus.engine.reentry import refuse_reentry
 from magnus.engine.workers.keeper import new_keeper
 from magnus.errors import ConfigurationError, JobSubmissionError
@@ -18,7 +20,9 @@ from magnus.plugins.manager import AdapterManager
 from magnus.ports.executor import InteractiveExecutor, OrchestrationExecutor
 from magnus.usecases.continued import open_continued, tell_changes
 from magnus.usecases.execution import Execution
+from magnus.usecases.opening import open_run_log_store
 from magnus.usecases.reading import read_definition
+from magnus.usecases.reaping import release_run
 from magnus.usecases.render import render
 from magnus.usecases.request_check import check_request, read_parameters
 
@@ -27,6 +31,8 @@ if TYPE_CHECKING:
 
     from magnus.definition.config import Config
     from magnus.domain.graph import Graph
+    from magnus.engine.context import Services
+    from magnus.engine.nesting import Surroundings
     from magnus.engine.reporting import Reporter
     from magnus.engine.terminal import Terminal
     from magnus.engine.workers.keeper import Keeper
@@ -59,6 +65,8 @@ def execute_pipeline(
 ) -> Outcome:
     """Check and run *graph* with *config*; raises like `execute`."""
     refuse_reentry("execute()")
+    surroundings = find_surroundings(environ)
+    environ = surroundings.environ
     if request.debugs:
         config = _for_debugger(config)
     identities = CodeIdentities()
@@ -71,7 +79,7 @@ def execute_pipeline(
     with ExitStack() as stack:
         stack.callback(keeper.close)
         stack.callback(executor.close)
-        return _execute(graph, setup, executor, keeper, identities, request, environ, terminal, reporter)
+        return _execute(graph, setup, executor, keeper, identities, request, surroundings, terminal, reporter)
 
 
 def _for_debugger(config: Config) -> Config:
@@ -98,11 +106,12 @@ def _execute(  # noqa: PLR0913 - everything that is known by now
     keeper: Keeper,
     identities: CodeIdentities,
     request: Request,
-    environ: Mapping[str, str],
+    surroundings: Surroundings,
     terminal: Terminal,
     reporter: Reporter,
 ) -> Outcome:
     adapters = setup.adapters
+    environ = surroundings.environ
     values = read_parameters(request, environ)
     check_request(request, graph, values, setup)
     setup.node_options().check(graph)
@@ -122,10 +131,25 @@ def _execute(  # noqa: PLR0913 - everything that is known by now
         services = setup.build_services()
         stack.callback(services.close)
         if request.use_cached is not None:
-            for line in executor.reap(request.use_cached, setup.compute_needs):
+            for line in _release(request, request.use_cached, setup, services, environ):
                 reporter.warning(line)
         continued = open_continued(request, graph, services, values, environ, adapters, stack)
         if continued is not None:
             tell_changes(continued, reporter, strict=request.strict)
-        execution = Execution(setup, graph, request, executor, services, needs, continued, environ, keeper)
+        execution = Execution(
+            setup, graph, request, executor, services, needs, continued, surroundings, keeper
+        )
         return execution.run(values, identities, terminal, reporter)
+
+
+def _release(
+    request: Request, run_id: str, setup: Setup, services: Services, environ: Mapping[str, str]
+) -> list[str]:
+    """End what is left of the run that is to be continued, in the stores that hold it."""
+    if request.cached_config is None:
+        return release_run(setup, services.run_log_store, run_id)
+    other = Setup(
+        load_config(request.cached_config, environ=environ, adapters=setup.adapters), setup.adapters
+    )
+    with open_run_log_store(other) as store:
+        return release_run(other, store, run_id)

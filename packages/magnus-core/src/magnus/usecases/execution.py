@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from magnus.bootstrap import open_run
 from magnus.definition.variables import PREFIX
 from magnus.domain.capabilities import Isolation
+from magnus.domain.owner import own_label
 from magnus.domain.run_log import RunLog, Status
-from magnus.engine.folder_lock import RUN_VARIABLE, locked_folders
+from magnus.engine.folder_lock import locked_folders
 from magnus.engine.interrupt import StopRun
 from magnus.engine.masking import Masker, mask_config
 from magnus.engine.recorder import read_run_log
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from magnus.engine.attached import Attached
     from magnus.engine.code_identity import CodeIdentities
     from magnus.engine.context import Services
+    from magnus.engine.nesting import Surroundings
     from magnus.engine.reporting import Reporter
     from magnus.engine.terminal import Terminal
     from magnus.engine.workers.keeper import Keeper
@@ -60,7 +62,7 @@ class Execution:
         services: Services,
         needs: Sequence[ComputeNeeds],
         before: Continued | Attachment | None,
-        environ: Mapping[str, str],
+        surroundings: Surroundings,
         keeper: Keeper | None = None,
     ) -> None:
         """Take what was decided; nothing is made yet.
@@ -69,7 +71,7 @@ class Execution:
         """
         self._needs = needs
         self._keeper = keeper
-        self._environ = environ
+        self._surroundings = surroundings
         self._setup = setup
         self._graph = graph
         self._request = request
@@ -77,7 +79,7 @@ class Execution:
         self._services = services
         self._attachment = before if isinstance(before, Attachment) else None
         self._continued = None if isinstance(before, Attachment) else before
-        self._described, credentials = mask_config(setup.described(), _variables(environ))
+        self._described, credentials = mask_config(setup.described(), _variables(surroundings.environ))
         self._masker = Masker(credentials)
         self._run_id = request.run_id or new_run_id()
 
@@ -106,9 +108,7 @@ class Execution:
             debugs=self._request.debugs,
         )
         try:
-            run.hold(
-                locked_folders(self._shared_folders(), self._run_id, self._environ.get(RUN_VARIABLE, ""))
-            )
+            run.hold(locked_folders(self._shared_folders(), self._run_id, self._surroundings.parent_run_id))
             if self._continued is not None:
                 values = {**self._continued.parameters, **values}
             values = {name: run.context.recorder.mask_value(value) for name, value in values.items()}
@@ -150,6 +150,9 @@ class Execution:
             original_run_id=self._continued.rerun.original_run_id if self._continued else "",
             start_time=run.context.clock.timestamp(),
             run_config=self._run_config(),
+            owner=self._owner(),
+            parent_run_id=self._surroundings.parent_run_id,
+            parent_step=self._surroundings.parent_step,
         )
         run.context.recorder.create_run_log(head, values)
         try:
@@ -163,6 +166,10 @@ class Execution:
             self._close(run, head, values)
             raise
         return head
+
+    def _owner(self) -> str:
+        """Return the label of this process; empty where the jobs of the run outlive their traversal."""
+        return "" if self._executor.leaves_jobs else own_label()
 
     def _run_config(self) -> dict[str, Any]:
         run_config = {**self._described, "dag": self._graph.definition()}
@@ -181,7 +188,11 @@ class Execution:
         for line in self._executor.adopt(self._run_id, self._needs, run.step_runner):
             run.context.reporter.notice(line)
         run.context.recorder.adopt(values.values())
-        return self._attachment.head
+        head = self._attachment.head
+        if head.owner != self._owner():
+            head.owner = self._owner()
+            run.context.recorder.set_run_log(head)
+        return head
 
     def _traverse(self, run: Run, head: RunLog, values: Values) -> None:
         """Walk the graph, and close the run log whatever happens."""

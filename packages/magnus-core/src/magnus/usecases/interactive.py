@@ -10,11 +10,13 @@ from magnus.definition.pipeline import build_graph
 from magnus.definition.variables import PREFIX
 from magnus.domain.jobs import Job
 from magnus.domain.names import ROOT_BRANCH, run_id_problem
+from magnus.domain.owner import own_label
 from magnus.domain.run_log import RunLog, Status, StepAttempt, StepLog
 from magnus.engine.attempt import conclude
 from magnus.engine.code_identity import CodeIdentities
 from magnus.engine.current import running_step
 from magnus.engine.masking import Masker, mask_config
+from magnus.engine.nesting import find_surroundings
 from magnus.engine.reentry import refuse_reentry
 from magnus.engine.scope import Scope
 from magnus.engine.session import Session
@@ -71,6 +73,8 @@ class InteractiveRun:
         refuse_reentry("start_interactive_session()")
         if request.run_id is not None and (problem := run_id_problem(request.run_id)):
             raise ConfigurationError(problem)
+        surroundings = find_surroundings(environ)
+        environ = surroundings.environ
         identities = CodeIdentities()
         self._graph = build_graph(_DAG, adapters=adapters)
         setup = Setup(config, adapters)
@@ -101,6 +105,9 @@ class InteractiveRun:
                 tag=request.tag,
                 start_time=run.context.clock.timestamp(),
                 run_config={**described, "dag": self._graph.definition()},
+                owner=own_label(),
+                parent_run_id=surroundings.parent_run_id,
+                parent_step=surroundings.parent_step,
             )
             self._begin(values)
             self._stack = stack.pop_all()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from magnus.domain.owner import is_alive, is_here, read_label
 from magnus.domain.records import RecordKind
 from magnus.domain.role import TERMINAL_TYPES
 from magnus.domain.run_log import RunLog, Status, StepLog
@@ -16,6 +17,31 @@ if TYPE_CHECKING:
 
     from magnus.ports.catalog import Catalog
     from magnus.ports.run_log_store import RunLogStore
+
+
+LOST = "LOST"
+"""Shown in place of the recorded status for a run whose process is gone, and for its steps that have not ended."""
+
+
+def is_lost(head: RunLog) -> bool:
+    """Return True if the run has not ended, and the process that traverses it is gone."""
+    return not head.status.has_ended and bool(head.owner) and not is_alive(head.owner)
+
+
+def is_living(head: RunLog) -> bool:
+    """Return True if the run has not ended, and the process that traverses it runs on this machine."""
+    return not head.status.has_ended and bool(head.owner) and is_here(head.owner) and is_alive(head.owner)
+
+
+def describe_owner(head: RunLog) -> str:
+    """Return the process and the machine that the run belongs to, for people."""
+    owner = read_label(head.owner)
+    return "no process" if owner is None else f"process {owner.pid} on {owner.host.partition(':')[0]}"
+
+
+def display_status(head: RunLog) -> str:
+    """Return the status that people see: `LOST`, or the recorded one."""
+    return LOST if is_lost(head) else str(head.status)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +60,21 @@ class RunSummary:
 
 
 def list_runs(
-    store: RunLogStore, *, tag: str | None = None, status: Status | None = None, limit: int | None = None
+    store: RunLogStore, *, tag: str | None = None, status: str | None = None, limit: int | None = None
 ) -> list[RunSummary]:
     """Return the runs of *store*, newest first.
 
     Args:
         store: Where they are.
         tag: Only runs with this tag.
-        status: Only runs with this status.
+        status: Only runs with this status, as `display_status` gives it.
         limit: At most so many.
     """
     heads = [head for run_id in store.list_runs() if (head := _head(store, run_id)) is not None]
     wanted = [
         head
         for head in heads
-        if (tag is None or head.tag == tag) and (status is None or head.status is status)
+        if (tag is None or head.tag == tag) and (status is None or display_status(head) == status)
     ]
     wanted.sort(key=lambda head: (head.start_time, head.run_id), reverse=True)
     return [summary for head in wanted[:limit] if (summary := _summary(store, head)) is not None]
@@ -141,15 +167,54 @@ def steps_within(step: StepLog) -> Iterator[StepLog]:
         pending.extend(reversed(inner))
 
 
-def delete_runs(store: RunLogStore, catalog: Catalog, run_ids: Sequence[str]) -> None:
-    """Remove the catalog entries and the logs of runs; nothing if one of them does not exist.
+def check_deletable(
+    store: RunLogStore, catalog: Catalog, run_ids: Sequence[str], *, force: bool = False
+) -> None:
+    """Refuse runs that cannot be deleted, all of them in one error.
 
-    The log goes last: a deletion that is cut short can be asked for again.
+    Raises:
+        RunLogNotFoundError: One of the runs has neither a log nor files in the catalog.
+        ConfigurationError: One of them is still running; with *force* it is deleted all the same.
+    """
+    heads = {run_id: _head_if_any(store, run_id) for run_id in run_ids}
+    if missing := [run_id for run_id, head in heads.items() if head is None]:
+        in_catalog = set(catalog.list_runs())
+        check_runs(store, [run_id for run_id in missing if run_id not in in_catalog])
+    if force:
+        return
+    problems = []
+    for run_id, head in heads.items():
+        if head is None or head.status.has_ended or is_lost(head):
+            continue
+        if head.owner:
+            reason = f"run '{run_id}' is still running in {describe_owner(head)}; end it first"
+        else:
+            reason = f"run '{run_id}' has not ended; `magnus runs reap {run_id}` ends what is left of it"
+        problems.append(Problem(f"{reason}, or delete it all the same with --force"))
+    if problems:
+        raise ConfigurationError(problems)
+
+
+def _head_if_any(store: RunLogStore, run_id: str) -> RunLog | None:
+    """Return the head of a run; None if there is none, or a damaged one, which can be deleted."""
+    try:
+        return read_head(store, run_id) if _exists(store, run_id) else None
+    except (KeyError, TypeError, ValueError):
+        return RunLog(run_id, status=Status.FAIL)
+
+
+def delete_runs(store: RunLogStore, catalog: Catalog, run_ids: Sequence[str], *, force: bool = False) -> None:
+    """Remove the catalog entries and the logs of runs; nothing if one of them cannot be deleted.
+
+    The log goes last: a deletion that is cut short can be asked for again. A run that has only files in the catalog is
+    deleted, too.
 
     Raises:
         RunLogNotFoundError: One of the runs does not exist.
+        ConfigurationError: One of the runs is still running, and *force* is not set.
     """
-    check_runs(store, run_ids)
+    check_deletable(store, catalog, run_ids, force=force)
     for run_id in dict.fromkeys(run_ids):
         catalog.delete_run(run_id)
-        store.delete_run(run_id)
+        if _exists(store, run_id):
+            store.delete_run(run_id)

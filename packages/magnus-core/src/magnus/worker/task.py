@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from magnus.builtin.task_types.importing import import_running_script
 from magnus.domain.parameters import encode_all
+from magnus.engine.child import STEP_VARIABLE
 from magnus.engine.failure import describe_failure
 from magnus.errors import MagnusError
 from magnus.ports.task_type import TaskResult
@@ -38,6 +39,7 @@ class TaskRunner:
         session = WorkerSession(self._setup, message, self._channel)
         try:
             _chdir(message.folder)
+            os.environ[STEP_VARIABLE] = message.step_name
             with session:
                 try:
                     result = self._type(message.task_type).run(message.command, message.options, session)

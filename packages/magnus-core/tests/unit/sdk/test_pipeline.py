@@ -4,6 +4,7 @@ import io
 import logging
 import os
 import signal
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from magnus import AsIs, Dag, DefinitionError, Fail, Map, Parallel, Pipeline, Stub, Success, Task
 from magnus.definition.pipeline import load_pipeline
 from magnus.domain.names import node_name_problem
-from magnus.errors import ConfigurationError, RunLogExistsError
+from magnus.errors import ConfigurationError, RunFailedError, RunLogExistsError
 from magnus.plugins.discovery import find_plugins
 from magnus.plugins.manager import AdapterManager
 
@@ -293,9 +294,34 @@ class TestExecute:
         assert result.run_log.tag == "t"
         assert list(result.run_log.steps) == ["make", "use", "success"]
 
-    def test_a_run_that_fails_raises_nothing(self, project: Path) -> None:
+    def test_a_run_that_fails_raises_an_error_with_its_result(self, project: Path) -> None:
+        """A script that looks at nothing must not go on as if it had succeeded."""
+        with pytest.raises(RunFailedError, match="run 'r' failed: step 'bad': ValueError: no") as caught:
+            Pipeline(Task("bad", "steps.fail")).execute(run_id="r")
+        assert caught.value.exit_code == 1
+        assert caught.value.result is not None
+        assert caught.value.result.status == "FAIL"
+        assert caught.value.result.run_log is not None
+        assert "bad" in caught.value.result.run_log.steps
+
+    def test_an_uncaught_failure_is_one_message_and_exit_code_1(self, project: Path) -> None:
+        """The traceback would say nothing about the step that failed."""
+        (project / "pipeline.py").write_text(
+            "from magnus import Pipeline, Task\n"
+            "if __name__ == '__main__':\n"
+            "    Pipeline(Task('bad', 'steps.fail')).execute(run_id='r', log_level='FATAL')\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "pipeline.py"], cwd=project, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 1
+        told = [line for line in done.stderr.splitlines() if not line.startswith("bad | ")]
+        assert len(told) == 1, done.stderr
+        assert told[0].startswith("magnus: run 'r' failed: step 'bad': ValueError: no")
+
+    def test_a_run_that_fails_can_be_looked_at_instead(self, project: Path) -> None:
         """Its status says so."""
-        result = Pipeline(Task("bad", "steps.fail")).execute()
+        result = Pipeline(Task("bad", "steps.fail")).execute(raise_on_failure=False)
         assert result.status == "FAIL"
         assert result.run_log is not None
         assert "ValueError: no" in result.run_log.steps["bad"].message
@@ -331,7 +357,9 @@ class TestExecute:
 
     def test_a_run_is_continued(self, project: Path) -> None:
         """What succeeded is skipped."""
-        first = Pipeline(Task("make", "steps.make") >> Task("use", "steps.fail")).execute()
+        first = Pipeline(Task("make", "steps.make") >> Task("use", "steps.fail")).execute(
+            raise_on_failure=False
+        )
         mended = Pipeline(Task("make", "steps.make") >> Task("use", "steps.use"))
         result = mended.execute(use_cached=first.run_id)
         assert result.run_log is not None
@@ -378,7 +406,7 @@ class TestExecute:
     def test_it_tells_logging_how_the_run_goes(self, project: Path, caplog: pytest.LogCaptureFixture) -> None:
         """Through the logger `magnus`."""
         with caplog.at_level(logging.INFO, logger="magnus"):
-            Pipeline(Task("bad", "steps.fail", retry=2)).execute(run_id="told")
+            Pipeline(Task("bad", "steps.fail", retry=2)).execute(run_id="told", raise_on_failure=False)
         told = [(record.levelname, record.getMessage().split(" (")[0]) for record in caplog.records]
         assert told == [
             ("INFO", "run told"),
