@@ -23,7 +23,7 @@ from magnus.engine.integration import (
 from magnus.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from contextlib import AbstractContextManager
 
     from magnus.definition.config import Config
@@ -227,12 +227,14 @@ def open_run(  # noqa: PLR0913 - the one place where a run is put together
     keeper: Keeper | None = None,
     debugs: bool = False,
     workspaces: Workspaces | None = None,
+    data_folders: Iterable[str] = (),
 ) -> Run:
     """Put together what a process needs to traverse a run, or to run steps of it; the caller closes it.
 
     *names_steps* is false where the reader of the output puts the names of steps before the lines; *records_stops* where the
     process that traverses records a step that is stopped; *limits_time* where another process keeps the `timeout` of the
-    step. *workspaces* are the folders of the steps, by default the ones that the executor's capabilities ask for.
+    step. *workspaces* are the folders of the steps, by default the ones that the executor's capabilities ask for, in which each of
+    *data_folders* is private.
     *main_module* is the name under which a worker imports the running script, if the steps need it.
     """
     # Here, so that whoever only judges a configuration does not wait for what runs steps.
@@ -253,7 +255,7 @@ def open_run(  # noqa: PLR0913 - the one place where a run is put together
             stack.callback(executor.close)
         if workspaces is None:
             isolation = setup.executor_capabilities().isolation
-            workspaces = Workspaces(isolation, os.getcwd(), run_id=run_id)  # noqa: PTH109
+            workspaces = Workspaces(isolation, os.getcwd(), data_folders=data_folders, run_id=run_id)  # noqa: PTH109
         stack.callback(workspaces.close)
         context = RunContext(
             run_id=run_id,

@@ -230,9 +230,9 @@ class Attempt:
         names = [entry.name for entry in self.step.data_catalog if entry.stage != "log"]
         workspaces.note_stored(self.job, names)
         failed = self.record_of_attempt.status is Status.FAIL
-        workspaces.attempt_ended(
-            self.job, failed=failed and INTERRUPTED not in self.record_of_attempt.failure
-        )
+        is_kept = failed and INTERRUPTED not in self.record_of_attempt.failure
+        if kept := workspaces.attempt_ended(self.job, failed=is_kept):
+            self.context.reporter.warning(f"the files of step '{self.job.step_name}' are kept in {kept}")
 
 
 def run_here(attempt: Attempt, run_task: Any) -> None:
