@@ -57,7 +57,9 @@ class BranchFolder:
         """
         try:
             for real in self._real:
-                os.makedirs(self._absolute(real), mode=0o700, exist_ok=True)
+                absolute = self._absolute(real)
+                if not os.path.isdir(absolute):
+                    os.makedirs(absolute, mode=0o700, exist_ok=True)
                 self._link_entries(real)
         except OSError as error:
             message = (
@@ -73,7 +75,8 @@ class BranchFolder:
             self._add_data_folder(path)
             self.prepare()
         absolute = self._absolute(path)
-        os.makedirs(absolute, exist_ok=True)  # a task may have removed it
+        if not os.path.isdir(absolute):  # a task may have removed it
+            os.makedirs(absolute, exist_ok=True)
         return absolute
 
     def clear(self, stored: AbstractSet[str] = frozenset()) -> list[str]:

@@ -15,6 +15,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from magnus.domain.capabilities import Isolation
+from magnus.domain.file_patterns import leads_out
 from magnus.domain.file_scopes import address
 from magnus.engine.branch_folder import BranchFolder, make_removable
 from magnus.engine.temporary import make_folder, unmark_folder
@@ -42,7 +43,7 @@ class _Leftovers:
 class Workspaces:
     """The folders of one run."""
 
-    def __init__(  # noqa: PLR0913 - the facts of a run
+    def __init__(
         self,
         isolation: Isolation,
         project: str,
@@ -256,12 +257,6 @@ def kept_files(branch: str, path: str) -> str:
     """Return the sentence on the folder of *branch*, or of the outermost graph (`""`), which is kept in *path*."""
     who = f"branch '{address(branch)}'" if branch else "the outermost graph"
     return f"the files of {who} are kept in {path}"
-
-
-def leads_out(data_folder: str) -> bool:
-    """Return True if *data_folder* is outside of the project, so that no branch can have it to itself."""
-    path = os.path.normpath(data_folder)
-    return os.path.isabs(path) or path == ".." or path.startswith("../")
 
 
 def data_folders_of(graph: Graph, default: str) -> list[str]:

@@ -107,6 +107,7 @@ class Execution:
             main_module=_main_module(self._graph),
             keeper=self._keeper,
             debugs=self._request.debugs,
+            is_strict=self._request.strict,
             data_folders=data_folders_of(self._graph, self._services.catalog.compute_data_folder),
         )
         try:
