@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from magnus.errors import ServiceError
@@ -40,7 +41,8 @@ def accept_any_text() -> None:
     """Have stdout and stderr escape characters that they cannot encode, such as half a character or a name of bytes."""
     for stream in (sys.stdout, sys.stderr):
         if (reconfigure := getattr(stream, "reconfigure", None)) is not None:
-            reconfigure(errors="backslashreplace")
+            with suppress(OSError, ValueError):  # a stream that was written to before, or has no place to seek
+                reconfigure(errors="backslashreplace")
 
 
 def encodable(text: str, stream: TextIO) -> bool:
