@@ -165,28 +165,36 @@ class BranchFolder:
         except (FileNotFoundError, NotADirectoryError):
             wanted, changed = set(), -1
         absolute = self._absolute(real)
+        present, has_others = self._remove_old_links(real, wanted)
+        for name in wanted - present:
+            path = f"{real}/{name}" if real else name
+            if path not in self._real:
+                with suppress(FileExistsError):  # another process of the run makes them, too
+                    os.symlink(f"{source}/{name}", f"{absolute}/{name}")
+        for path in self._real:
+            if path and path.rpartition("/")[0] == real:
+                os.makedirs(self._absolute(path), mode=0o700, exist_ok=True)
+        self._seen[real] = changed
+        if not has_others:
+            os.utime(absolute, ns=(_UNTOUCHED_NS, _UNTOUCHED_NS))
+
+    def _remove_old_links(self, real: str, wanted: AbstractSet[str]) -> tuple[set[str], bool]:
+        """Remove the links in *real* to entries that are not in *wanted*.
+
+        Returns:
+            The names that are there now, and True if some of them are neither links nor folders of ours.
+        """
         present = set()
         has_others = False
-        for entry in _entries(absolute):
+        for entry in _entries(self._absolute(real)):
             path = f"{real}/{entry.name}" if real else entry.name
-            if self._is_link_of_ours(entry, path) and (entry.name not in wanted or path in self._real):
+            is_link = self._is_link_of_ours(entry, path)
+            if is_link and (entry.name not in wanted or path in self._real):
                 os.unlink(entry.path)
                 continue
             present.add(entry.name)
-            has_others |= path not in self._real and not self._is_link_of_ours(entry, path)
-        for name in wanted - present:
-            path = f"{real}/{name}" if real else name
-            if path in self._real:
-                os.makedirs(self._absolute(path), mode=0o700, exist_ok=True)
-            else:
-                with suppress(FileExistsError):  # another process of the run makes them, too
-                    os.symlink(f"{source}/{name}", f"{absolute}/{name}")
-        self._seen[real] = changed
-        for path in self._real:  # made here, so that the time is right afterwards
-            if path and path.rpartition("/")[0] == real:
-                os.makedirs(self._absolute(path), mode=0o700, exist_ok=True)
-        if not has_others:
-            os.utime(absolute, ns=(_UNTOUCHED_NS, _UNTOUCHED_NS))
+            has_others |= not is_link and path not in self._real
+        return present, has_others
 
     def _absolute(self, path: str) -> str:
         return f"{self.path}/{path}" if path else self.path

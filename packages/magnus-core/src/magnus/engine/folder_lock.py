@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 RUN_VARIABLE = "MAGNUS_RUN_ID"
 """Names, in the environment of a step, the run that it belongs to."""
 
+_LONGEST_FILE = 1 << 20
+"""Bytes; a lock file holds the run that has the lock, and the runs inside of its steps, line by line."""
+
 
 @contextmanager
 def locked_folders(paths: Iterable[str], run_id: str, around: str) -> Iterator[None]:
@@ -58,14 +61,19 @@ def _lock(path: str, run_id: str, around: str) -> int | None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        holder = ""
+        working: list[str] = []
         with suppress(OSError):
-            holder = os.pread(descriptor, 256, 0).decode(errors="replace").strip()
-        os.close(descriptor)
-        if around and holder == around:
+            working = os.pread(descriptor, _LONGEST_FILE, 0).decode(errors="replace").split()
+        if around and around in working:
+            if run_id not in working:  # for runs inside of this one
+                with suppress(OSError):
+                    os.pwrite(descriptor, f"{run_id}\n".encode(), os.fstat(descriptor).st_size)
+            os.close(descriptor)
             return None
+        os.close(descriptor)
+        holder = working[0] if working else "?"
         message = (
-            f"run '{holder or '?'}' is working in the data folder {path}, and two runs would mix up their files there; wait "
+            f"run '{holder}' is working in the data folder {path}, and two runs would mix up their files there; wait "
             "until it has ended, or set `isolation: run` for the executor, so that each run has a data folder of its own"
         )
         raise ConfigurationError(message) from None

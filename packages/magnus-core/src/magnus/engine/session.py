@@ -55,6 +55,8 @@ class Session:
             job.scopes,
             warn=self._warn_of_files,
         )
+        if context.workspaces.is_private(job):
+            self.files.project = context.workspaces.project
 
     def __enter__(self) -> Session:
         """Become the step that `magnus.get_parameter` and its kin speak to."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import finalize
 
@@ -25,7 +26,6 @@ from magnus.errors import ExecutionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from magnus.domain.nodes import CatalogSettings
     from magnus.engine.context import RunContext
@@ -115,6 +115,8 @@ class StepFiles:
         self._place = Place(parent(step_name), tuple(scopes))
         self._kept: set[str] = set()
         self._has_read = False
+        self.project = ""
+        """The project, where the folder of the step has links to its entries, which are never put; else empty."""
         self.may_have_staged = False
         """True as soon as this process has staged a file, or a child process that may do so has been started."""
         self._warn = warn or _ignore
@@ -284,7 +286,13 @@ class StepFiles:
     ) -> None:
         if names and not passed_over:
             return
-        met = [f"{name} ({kind})" for name, kind in sorted(passed_over.items())]
+        met = [
+            f"{name} ({kind})"
+            for name, kind in sorted(passed_over.items())
+            if not (self.project and _leads_to(f"{folder}/{name}", f"{self.project}/{name}"))
+        ]
+        if names and not met:
+            return
         more = f" and {len(met) - _NAMES_SHOWN} more" if len(met) > _NAMES_SHOWN else ""
         over = f"passed over {', '.join(met[:_NAMES_SHOWN])}{more}" if met else ""
         if names:
@@ -292,6 +300,13 @@ class StepFiles:
         else:
             ending = f"; it {over}" if met else ""
             self._warn(f"the put pattern {pattern!r} matches no file in {folder}{ending}")
+
+
+def _leads_to(path: str, target: str) -> bool:
+    try:
+        return str(Path(path).readlink()) == target
+    except OSError:
+        return False
 
 
 def _ignore(message: str) -> None:

@@ -1,6 +1,10 @@
 """Notices files of the data folder that a task opens and has neither got from the catalog nor made.
 
 They are there by chance: on another executor, where steps share no folder, they would be missing.
+
+A file that the task opens for writing is its own. Of any other file the time of its last change tells: files of earlier steps
+are older than the task. Some file systems write times that lag by a few milliseconds; there a file counts as foreign that a
+child process or a library has made in the first moments of the task, and Python opens afterwards.
 """
 
 from __future__ import annotations
@@ -18,10 +22,13 @@ if TYPE_CHECKING:
 
 # Bound here, since a task may replace any of these functions.
 _stat, _getcwd, _normpath, _fsdecode = os.stat, os.getcwd, os.path.normpath, os.fsdecode
+_time_ns = time.time_ns
 _S_ISREG = stat.S_ISREG
 
+_EVENTS = frozenset({"open", "os.rename"})
+
 _MOST_NAMES = 1000
-"""Names of one task that are kept; more are told by none."""
+"""Most names that are kept for one task."""
 
 
 class OpenedFile(NamedTuple):
@@ -100,7 +107,7 @@ class _Observer:
         self.files = None
 
     def _hook(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if self.files is None or (event != "open" and event != "os.rename"):  # noqa: PLR1714 - called for every event
+        if self.files is None or event not in _EVENTS:
             return
         try:
             if event == "open":
@@ -161,7 +168,7 @@ def observe(folder: str, project: str, got: Iterable[str]) -> ForeignFiles:
         project: Absolute path of the working directory of the task.
         got: Names of the files that were brought from the catalog.
     """
-    files = ForeignFiles(got, _now_ns())
+    files = ForeignFiles(got, _time_ns())
     folder = os.path.normpath(folder)
     if not f"{os.path.normpath(project)}/".startswith(f"{folder.rstrip('/')}/"):
         _observer.begin(files, folder)
@@ -171,14 +178,3 @@ def observe(folder: str, project: str, got: Iterable[str]) -> ForeignFiles:
 def stop_observing() -> None:
     """Notice nothing more."""
     _observer.end()
-
-
-def _now_ns() -> int:
-    """Return the time as the kernel writes it to files: of the last tick, where there is such a clock."""
-    clock = getattr(time, "CLOCK_REALTIME_COARSE", None)  # not in every Python
-    if clock is None and sys.platform == "linux":
-        clock = 5
-    try:
-        return time.time_ns() if clock is None else time.clock_gettime_ns(clock)
-    except OSError:
-        return time.time_ns()

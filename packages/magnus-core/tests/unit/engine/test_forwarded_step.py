@@ -63,6 +63,7 @@ class Stage:
             reporter=SilentReporter(),
             services=SimpleNamespace(catalog=DoNothingCatalog()),
             workspaces=Workspaces(Isolation.NONE, str(Path.cwd())),
+            is_strict=False,
         )
         path = None if job is None else self.log
         step = ForwardedStep(context, job, needs, path, inside_compute=inside_compute, **more)
