@@ -94,6 +94,26 @@ class TestWorkspace:
         assert containers.left() == []
         assert shown(containers, "runs", "logs", "r").endswith("/magnus/project\n")
 
+    @pytest.mark.parametrize("isolation", ["branch", "step"])
+    def test_branches_have_a_data_folder_each(self, containers: Containers, isolation: str) -> None:
+        """Items that write the same file do not meet; with `step` a step finds the files that it gets, and no others."""
+        containers.configure_containers({"enable_parallel": True, "max_workers": 2, "isolation": isolation})
+        steps = {
+            "write": shell("test ! -e data/x; echo $MAGNUS_PRM_item > data/x; touch data/y")
+            | {"catalog": {"put": ["x"]}},
+            "read": shell(
+                f"test $(cat data/x) = $MAGNUS_PRM_item; test {'!' * (isolation == 'step')} -e data/y"
+            )
+            | {"catalog": {"get": ["x"]}},
+        }
+        branch = chain(steps)
+        node = {"type": "map", "iterate_on": "items", "iterate_as": "item", "branch": branch}
+        containers.write("parameters.json", json.dumps({"items": ["a", "b"]}))
+        log = containers.run(chain({"each": node}), "-p", "parameters.json")
+        assert log["status"] == "SUCCESS"
+        assert list((containers.folder / "data").iterdir()) == []
+        assert containers.left() == []
+
     def test_nodes_override_what_is_configured_by_value_and_by_placeholder(
         self, containers: Containers
     ) -> None:
