@@ -141,7 +141,10 @@ class TestEnds:
     ) -> None:
         """In branches that run at the same time; what was open is closed with the reason."""
         waiting = {
-            name: {"work": shell(f"touch {name}; sleep 60", retry=2), "after": shell("touch after")}
+            name: {
+                "work": shell(f"touch $HERE/{name}; sleep 60", retry=2),
+                "after": shell("touch $HERE/after"),
+            }
             for name in ("left", "right")
         }
         write(project, chain({"split": parallel(**waiting)}), enable_parallel=True)
@@ -229,7 +232,7 @@ class TestEnds:
 def test_no_more_branches_run_at_the_same_time_than_may(project: Project, quick: Path) -> None:
     """And as many as may: each leaves a file while it runs, and waits until it has seen another."""
     work = shell("""
-        touch "in $MAGNUS_PRM_x"
+        cd $HERE; touch "in $MAGNUS_PRM_x"
         for _ in $(seq 100); do n=$(ls in* | wc -l); test $n -gt 1 && break; sleep 0.05; done
         echo $n >>counts; sleep 0.2; rm "in $MAGNUS_PRM_x"
     """)
@@ -275,8 +278,8 @@ def test_no_secret_is_in_the_script(variable: str, project: Project, quick: Path
 def test_a_failed_run_of_a_script_is_continued_on_another_executor(project: Project, quick: Path) -> None:
     """What had succeeded is skipped, in branches too; the log is that of a run that went through at once."""
     steps = {
-        "good": {"one": shell("echo good >>ran")},
-        "bad": {"one": shell("echo bad >>ran; test -e fixed")},
+        "good": {"one": shell("echo good >>$HERE/ran")},
+        "bad": {"one": shell("echo bad >>$HERE/ran; test -e fixed")},
     }
     write(project, chain({"split": parallel(**steps), "last": shell("echo last >>ran")}))
     project.render(quick=quick)
@@ -303,7 +306,7 @@ class TestRerun:
             "iterate_as": "x",
             "max_concurrency": 1,
             "branch": chain(
-                {"one": shell('echo "x$MAGNUS_PRM_x" >>ran; test "$MAGNUS_PRM_x" != 1 -o -e fixed')}
+                {"one": shell('echo "x$MAGNUS_PRM_x" >>$HERE/ran; test "$MAGNUS_PRM_x" != 1 -o -e fixed')}
             ),
         }
         steps = {

@@ -181,6 +181,11 @@ class Workspaces:
         with suppress(OSError):  # it holds folders of other branches
             os.rmdir(self._base)
 
+    def begin_anew(self, branch: str) -> None:
+        """Remove the folder that an earlier run with the same id may have left for a branch that is opened now."""
+        if path := self.kept(branch):
+            remove_folder(path)
+
     def kept(self, branch: str) -> str:
         """Return the path of the folder that other processes have worked in for a branch; empty if there is none."""
         path = self._path_of(branch) if self._is_shared else ""
@@ -298,7 +303,10 @@ def remove_folder(path: str) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def shared_base(run_id: str) -> str:
-    """Return the folder in which the processes of a run that nobody traverses find the folders of its branches."""
-    user = os.getuid() if hasattr(os, "getuid") else "user"
-    return f"{tempfile.gettempdir()}/magnus-work-{user}-{run_id}"
+def shared_base(run_id: str, project: str) -> str:
+    """Return the folder in which the processes of a run that no process traverses find the folders of its branches.
+
+    Runs of other projects may have the same id.
+    """
+    place = sha256(os.path.realpath(project).encode(errors="replace")).hexdigest()[:16]
+    return f"{tempfile.gettempdir()}/magnus-work-{os.getuid()}-{place}-{run_id}"

@@ -105,6 +105,7 @@ def _open_branches(inside: InsideRun, part: Part) -> FannedOut:
     for name, _, item in branches:
         internal_name = branch_name(address.name, name)
         if read_branch(context, internal_name) is None:
+            context.workspaces.begin_anew(internal_name)
             open_branch(context.recorder, internal_name, scope, item)
     around = dict(address.branch.map_variable)
     return FannedOut(

@@ -170,7 +170,7 @@ def _workspaces(setup: Setup, run_id: str, data_folders: Sequence[str]) -> Works
         )
     if isolation is Isolation.STEP:  # each step is a process of its own
         return Workspaces(isolation, project, data_folders=data_folders, run_id=run_id)
-    return Workspaces(isolation, project, data_folders=data_folders, shared_base=shared_base(run_id))
+    return Workspaces(isolation, project, data_folders=data_folders, shared_base=shared_base(run_id, project))
 
 
 def _recorded_graph(services: Services, part: Part, adapters: AdapterManager) -> Graph:

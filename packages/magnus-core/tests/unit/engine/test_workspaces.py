@@ -138,7 +138,10 @@ def test_isolation_of_steps_gives_every_attempt_a_fresh_folder(project: Path) ->
 
 def test_processes_of_a_run_that_nobody_traverses_find_the_same_folder(project: Path) -> None:
     """By the run and the branch; it is removed when the branches are joined."""
-    spaces = [Workspaces(Isolation.BRANCH, str(project), shared_base=shared_base("run")) for _ in range(2)]
+    spaces = [
+        Workspaces(Isolation.BRANCH, str(project), shared_base=shared_base("run", str(project)))
+        for _ in range(2)
+    ]
     one, two = (each.of(job("m.1.step", "m.1"), "data") for each in spaces)
     assert one == two
     for each in spaces:
@@ -150,7 +153,7 @@ def test_processes_of_a_run_that_nobody_traverses_find_the_same_folder(project: 
 
 def test_a_shared_folder_of_somebody_else_is_not_used(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """They could put anything in it."""
-    base = Path(shared_base("run"))
+    base = Path(shared_base("run", str(project)))
     base.symlink_to(project)
     spaces = Workspaces(Isolation.BRANCH, str(project), shared_base=str(base))
     with pytest.raises(ExecutionError, match="remove it"):
@@ -249,3 +252,16 @@ def test_names_of_left_files_are_told_once_for_nested_maps(project: Path) -> Non
     assert spaces.take_leftovers() == [
         "2 branches of 'outer.inner' left files that are not in the catalog: left.txt; list them under `put:` to keep them"
     ]
+
+
+def test_a_branch_that_is_opened_finds_nothing_of_an_earlier_run_with_its_id(project: Path) -> None:
+    """Such a run may have been deleted, and the folder of its failed branch kept; other projects have other folders."""
+    base = shared_base("run", str(project))
+    assert base != shared_base("run", f"{project}/src")
+    spaces = Workspaces(Isolation.BRANCH, str(project), shared_base=base)
+    place = job("m.1.step", "m.1")
+    (Path(spaces.of(place, "data").data_folder) / "old.txt").write_text("old")
+    again = Workspaces(Isolation.BRANCH, str(project), shared_base=base)
+    again.begin_anew("m.1")
+    assert list(Path(again.of(place, "data").data_folder).iterdir()) == []
+    assert again.take_leftovers() == []
