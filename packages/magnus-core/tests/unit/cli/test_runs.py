@@ -45,12 +45,14 @@ def test_a_list_can_be_narrowed(magnus: Callable[..., Said], options: list[str],
     assert [run["run_id"] for run in magnus("runs", "list", "--json", *options).json()] == expected
 
 
-def test_a_killed_run_is_listed_as_processing_with_a_remark(magnus: Callable[..., Said]) -> None:
-    """Nobody can tell a killed run from one that runs, so both ways are told, and how to go on."""
-    said = magnus("runs", "list", "--status", "PROCESSING")
-    assert said.out.splitlines()[1].split()[:2] == ["killed", "PROCESSING"]
-    assert "its process was killed" in said.err
+def test_a_killed_run_is_listed_as_lost_with_a_remark(magnus: Callable[..., Said]) -> None:
+    """The remark tells how to close the run, and how to complete it; no list of running ones holds it."""
+    said = magnus("runs", "list", "--status", "LOST")
+    assert said.out.splitlines()[1].split()[:2] == ["killed", "LOST"]
+    assert "is gone" in said.err
+    assert "magnus runs reap killed" in said.err
     assert "--use-cached killed" in said.err
+    assert magnus("runs", "list", "--status", "PROCESSING", "--json").json() == []
 
 
 def test_lines_are_aligned_and_hold_no_colours_where_there_is_no_terminal(
@@ -60,7 +62,7 @@ def test_lines_are_aligned_and_hold_no_colours_where_there_is_no_terminal(
     lines = magnus("runs", "list").out.splitlines()
     assert "\x1b" not in "".join(lines)
     assert {
-        line.index(word) for line, word in zip(lines, ("STATUS", "PROC", "SUCC", "SUCC", "FAIL"), strict=True)
+        line.index(word) for line, word in zip(lines, ("STATUS", "LOST", "SUCC", "SUCC", "FAIL"), strict=True)
     } == {11}
 
 
