@@ -90,8 +90,16 @@ def test_the_steps_of_the_inner_run_find_their_own_run(nested: Project) -> None:
     """Not the step around it, whose context is in the environment of the inner run."""
     nested.write(
         "inner.yaml",
-        {"dag": chain({"show": shell("echo $MAGNUS_RUN_ID $MAGNUS_STEP_NAME >> seen; python -c "
-                                     "'import magnus; print(magnus.get_run_id(), magnus.get_parameter())' >> seen")})},
+        {
+            "dag": chain(
+                {
+                    "show": shell(
+                        "echo $MAGNUS_RUN_ID $MAGNUS_STEP_NAME >> seen; python -c "
+                        "'import magnus; print(magnus.get_run_id(), magnus.get_parameter())' >> seen"
+                    )
+                }
+            )
+        },
     )
     nested.write("pipeline.yaml", {"dag": chain({"out": WAYS["shell"]})})
     assert run(nested) == ["inner show", "inner {'lr': 0.5}"]

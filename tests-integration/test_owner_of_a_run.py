@@ -47,7 +47,9 @@ def kill(running: subprocess.Popen[bytes]) -> None:
 
 def folders(project: Project) -> list[str]:
     """Return the temporary folders of runs."""
-    return sorted(path.name for path in (project.folder / "temporary").glob("magnus-*") if "locks" not in path.name)
+    return sorted(
+        path.name for path in (project.folder / "temporary").glob("magnus-*") if "locks" not in path.name
+    )
 
 
 @pytest.mark.parametrize("store", STORES)
@@ -108,9 +110,7 @@ def test_a_lost_run_is_closed_by_the_run_that_continues_it(project: Project) -> 
     running = start(project)
     kill(running)
     (project.folder / "fixed").touch()
-    log = project.execute(
-        "-c", "config.yaml", "--use-cached", "r", "--run-id", "s", **temporary(project)
-    )
+    log = project.execute("-c", "config.yaml", "--use-cached", "r", "--run-id", "s", **temporary(project))
     assert log["steps"]["one"]["mock"]
     assert project.run_log("r", "-c", "config.yaml")["status"] == "FAIL"
     assert not folders(project)

@@ -12,10 +12,23 @@ from magnus.domain.run_log import CodeIdentity
 _GIT_SECONDS = 10
 _NAMED_CHANGES = 5
 _LOCATIONS = frozenset(
-    """
-    GIT_ALTERNATE_OBJECT_DIRECTORIES GIT_COMMON_DIR GIT_DIR GIT_GRAFT_FILE GIT_IMPLICIT_WORK_TREE GIT_INDEX_FILE GIT_NAMESPACE
-    GIT_OBJECT_DIRECTORY GIT_PREFIX GIT_SHALLOW_FILE GIT_WORK_TREE
-    """.split()
+    {
+        *(
+            "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+            "GIT_COMMON_DIR",
+            "GIT_DIR",
+            "GIT_GRAFT_FILE",
+            "GIT_IMPLICIT_WORK_TREE",
+        ),
+        *(
+            "GIT_INDEX_FILE",
+            "GIT_NAMESPACE",
+            "GIT_OBJECT_DIRECTORY",
+            "GIT_PREFIX",
+            "GIT_SHALLOW_FILE",
+            "GIT_WORK_TREE",
+        ),
+    }
 )
 """Variables that say where a repository is; `git rev-parse --local-env-vars` lists them."""
 
