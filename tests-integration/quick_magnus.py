@@ -106,6 +106,7 @@ def quick_magnus(folder: Path) -> Iterator[Path]:
 def serve(address: str) -> None:
     """Fork for every call, until this process is killed."""
     sys.path.pop(0)  # this file's folder is none of the user's
+    _make_keepers_quickly()
     _call_once()
     gc.collect()
     gc.freeze()  # what is here by now is looked through by no process any more
@@ -122,6 +123,62 @@ def serve(address: str) -> None:
             connection.send(bytes([_call(connection)]))
             os._exit(0)
         connection.close()
+
+
+_KEEPERS = """
+import os, signal, socket, sys
+sys.path.append(sys.argv[1])
+from magnus.worker import keeper
+keeper._preload()
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+requests = socket.socket(fileno=int(sys.argv[2]))
+while True:
+    data, descriptors, _, _ = socket.recv_fds(requests, 1, 1)
+    if not data:
+        break
+    (descriptor,) = descriptors
+    if os.fork() == 0:
+        requests.close()
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        os.setsid()
+        keeper.main(descriptor)
+    os.close(descriptor)
+"""
+
+
+class _Process:
+    """Stands in for the process of a keeper, whose parent is another one here."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Do not wait: it ends when its connection is closed."""
+        return 0
+
+    def kill(self) -> None:
+        """Leave it alone, for the same reason."""
+
+
+def _make_keepers_quickly() -> None:
+    """Fork the process that workers are made from, too: it is a Python of its own otherwise."""
+    from magnus.engine.workers import keeper
+
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    root = str(Path(keeper.__file__).parents[3])
+    subprocess.Popen(
+        [sys.executable, "-P", "-c", _KEEPERS, root, str(theirs.fileno())],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        pass_fds=(theirs.fileno(),),
+    )
+    theirs.close()
+
+    def start(self: Any) -> None:
+        if self._socket is None:
+            self._socket, end = socket.socketpair()
+            socket.send_fds(ours, [b"k"], [end.fileno()])
+            end.close()
+            self._process = _Process()
+
+    keeper.Keeper.start = start  # type: ignore[method-assign]
 
 
 def _call_once() -> None:

@@ -41,8 +41,9 @@ def accept_any_text() -> None:
     """Have stdout and stderr escape characters that they cannot encode, such as half a character or a name of bytes."""
     for stream in (sys.stdout, sys.stderr):
         if (reconfigure := getattr(stream, "reconfigure", None)) is not None:
-            # A stream that was written to before, or has no place to seek, cannot be changed.
-            with suppress(OSError, ValueError):
+            with suppress(
+                OSError, ValueError
+            ):  # a stream that was written to before, or has no place to seek
                 reconfigure(errors="backslashreplace")
 
 

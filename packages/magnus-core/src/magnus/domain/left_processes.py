@@ -56,12 +56,10 @@ def find_left_processes(run_id: str) -> list[int]:
     """Return the running processes of *run_id* whose owner is gone."""
     around = _ancestors()
     try:
-        names = os.listdir("/proc")
+        names = [name for name in os.listdir("/proc") if name.isdigit()]
     except OSError:
         return []
-    return [
-        int(name) for name in names if name.isdigit() and int(name) not in around and _belongs(name, run_id)
-    ]
+    return [int(name) for name in names if int(name) not in around and _belongs(name, run_id)]
 
 
 def _belongs(name: str, run_id: str) -> bool:

@@ -46,13 +46,26 @@ def test_a_list_can_be_narrowed(magnus: Callable[..., Said], options: list[str],
 
 
 def test_a_killed_run_is_listed_as_lost_with_a_remark(magnus: Callable[..., Said]) -> None:
-    """The remark tells how to close the run, and how to complete it; no list of running ones holds it."""
+    """The remark says how to close it and how to continue it."""
     said = magnus("runs", "list", "--status", "LOST")
     assert said.out.splitlines()[1].split()[:2] == ["killed", "LOST"]
-    assert "is gone" in said.err
+    assert "killed is lost: its process " in said.err
     assert "magnus runs reap killed" in said.err
     assert "--use-cached killed" in said.err
     assert magnus("runs", "list", "--status", "PROCESSING", "--json").json() == []
+    (run,) = magnus("runs", "list", "--status", "LOST", "--json").json()
+    assert (run["status"], run["lost"]) == ("PROCESSING", True)
+
+
+def test_a_killed_run_is_shown_as_lost(magnus: Callable[..., Said]) -> None:
+    """So are its steps that have not ended; JSON holds the recorded status as well."""
+    out = magnus("runs", "show", "killed").out
+    assert out.startswith("run killed: LOST\n")
+    assert "kill  (task)  LOST" in out
+    assert "before  (task)  SUCCESS" in out
+    run = magnus("runs", "show", "killed", "--json").json()
+    assert (run["status"], run["lost"]) == ("PROCESSING", True)
+    assert magnus("runs", "show", "failed", "--json").json()["lost"] is False
 
 
 def test_lines_are_aligned_and_hold_no_colours_where_there_is_no_terminal(
