@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # Not `signal`: it takes milliseconds to load, in which Ctrl-C would end in a traceback.
-import _signal
+import _signal  # type: ignore[import-not-found]
 import atexit
 import gc
 import os

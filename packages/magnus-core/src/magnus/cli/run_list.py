@@ -36,6 +36,10 @@ def print_runs(summaries: Sequence[RunSummary], *, as_json: bool) -> None:
                 f"{run_id} is lost: its {describe_owner(summary.run)} is gone; `magnus runs reap {run_id}` closes it, and "
                 f"`magnus execute ... --use-cached {run_id}` completes it"
             )
+        elif not summary.run.status.has_ended and not summary.run.owner:
+            remark(
+                f"{run_id} is still running, or was given up; then `magnus execute ... --use-cached {run_id}` completes it"
+            )
 
 
 def _run_dict(summary: RunSummary) -> dict[str, Any]:

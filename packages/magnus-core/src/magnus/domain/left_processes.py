@@ -55,20 +55,16 @@ def end_left_processes(run_id: str) -> list[str]:
 def find_left_processes(run_id: str) -> list[int]:
     """Return the running processes of *run_id* whose owner is gone."""
     around = _ancestors()
-    found = []
     try:
-        names = os.listdir("/proc")  # noqa: PTH208
+        names = [name for name in os.listdir("/proc") if name.isdigit()]
     except OSError:
         return []
-    for name in names:
-        if name.isdigit() and int(name) not in around and _belongs(name, run_id):
-            found.append(int(name))
-    return found
+    return [int(name) for name in names if int(name) not in around and _belongs(name, run_id)]
 
 
 def _belongs(name: str, run_id: str) -> bool:
     try:
-        if os.stat(f"/proc/{name}").st_uid != os.getuid():  # noqa: PTH116
+        if os.stat(f"/proc/{name}").st_uid != os.getuid():
             return False
         with open(f"/proc/{name}/environ", "rb") as file:
             content = file.read()

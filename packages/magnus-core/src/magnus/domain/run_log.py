@@ -160,8 +160,8 @@ class RunLog:
         input_parameters: What the run started from.
         parameters: What they had become at its end.
         run_config: The configuration of every service and the pipeline, credentials masked.
-        owner: The process that traverses the run, as `host/pid/start`; empty where none does, as for a run that was rendered, or
-            whose jobs outlive their traversal.
+        owner: The process that traverses the run, as `host/pid/start`; empty where none does, as for a run that was rendered,
+            or whose jobs outlive their traversal.
         parent_run_id: The run in a step of which this one was begun; empty for none.
         parent_step: That step, by its internal name.
         steps: By internal name, in the order in which they began.

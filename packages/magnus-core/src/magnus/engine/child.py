@@ -230,7 +230,7 @@ def digests_of_parameters(environment: Mapping[str, str]) -> dict[str, str]:
 def _write_privately(path: Path, text: str) -> None:
     """Write a file that only this user can read."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with open(descriptor, "w", encoding="utf-8", errors="surrogatepass") as file:
+    with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogatepass") as file:
         file.write(text)
 
 

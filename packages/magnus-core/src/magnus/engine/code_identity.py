@@ -11,6 +11,27 @@ from magnus.domain.run_log import CodeIdentity
 
 _GIT_SECONDS = 10
 _NAMED_CHANGES = 5
+_LOCATIONS = frozenset(
+    {
+        *(
+            "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+            "GIT_COMMON_DIR",
+            "GIT_DIR",
+            "GIT_GRAFT_FILE",
+            "GIT_IMPLICIT_WORK_TREE",
+        ),
+        *(
+            "GIT_INDEX_FILE",
+            "GIT_NAMESPACE",
+            "GIT_OBJECT_DIRECTORY",
+            "GIT_PREFIX",
+            "GIT_SHALLOW_FILE",
+            "GIT_WORK_TREE",
+        ),
+    }
+)
+"""Variables that say where a repository is; `git rev-parse --local-env-vars` lists them."""
+
 _FIELDS_BEFORE_PATH = {"1": 8, "2": 9, "u": 10, "?": 1}
 """By the first field of a line of `git status --porcelain=v2`."""
 
@@ -37,9 +58,12 @@ class CodeIdentities:
         return self._found
 
     def _git(self) -> CodeIdentity | None:
-        lines = _finish(self._status)
-        if lines is None:
+        if self._status is None:
             return None
+        lines, problem = _finish(self._status)
+        if lines is None:
+            # Silence would look like a project without a repository.
+            return CodeIdentity("", "git", code_identifier_dependable=False, code_identifier_message=problem)
         commit = next((line.split()[2] for line in lines if line.startswith("# branch.oid ")), "")
         if not commit or commit.startswith("("):  # a repository without a commit says "(initial)"
             return None
@@ -48,7 +72,7 @@ class CodeIdentities:
         if changes:
             more = f" and {len(changes) - _NAMED_CHANGES} more" if len(changes) > _NAMED_CHANGES else ""
             message = f"uncommitted: {', '.join(changes[:_NAMED_CHANGES])}{more}"
-        url = _finish(_start("config", "--get", "remote.origin.url")) or [""]
+        url = _finish(_start("config", "--get", "remote.origin.url"))[0] or [""]
         return CodeIdentity(commit, "git", not changes, _without_password(url[0]), message)
 
 
@@ -67,25 +91,36 @@ def _start(*arguments: str) -> subprocess.Popen[str] | None:
             ["git", *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
             text=True,
             errors="replace",
-            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
+            env=git_environment(),
         )
     except OSError:
         return None
 
 
-def _finish(process: subprocess.Popen[str] | None) -> list[str] | None:
+def git_environment() -> dict[str, str]:
+    """Return the environment for git: without the variables that lead it to another repository, as within a git hook."""
+    environment = {name: value for name, value in os.environ.items() if name not in _LOCATIONS}
+    environment["GIT_OPTIONAL_LOCKS"] = "0"
+    return environment
+
+
+def _finish(process: subprocess.Popen[str] | None) -> tuple[list[str] | None, str]:
+    """Return the lines that git has printed; None with the reason if it has failed."""
     if process is None:
-        return None
+        return None, "git is not installed"
     try:
-        text, _ = process.communicate(timeout=_GIT_SECONDS)
+        text, told = process.communicate(timeout=_GIT_SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
         process.communicate()
-        return None
-    return text.splitlines() if process.returncode == 0 else None
+        return None, f"git did not answer within {_GIT_SECONDS} s"
+    if process.returncode != 0:
+        first = next((line for line in told.splitlines() if line.strip()), "")
+        return None, f"git cannot be asked: {first.removeprefix('fatal: ')}"
+    return text.splitlines(), ""
 
 
 def _without_password(url: str) -> str:

@@ -44,7 +44,7 @@ def mark_folder(folder: str, run_id: str) -> None:
 def unmark_folder(folder: str) -> None:
     """Keep *folder*: it is not found any more."""
     with suppress(OSError):
-        os.unlink(f"{folder}/{MARK}")  # noqa: PTH108
+        os.unlink(f"{folder}/{MARK}")
 
 
 def remove_abandoned(run_id: str | None = None) -> list[str]:
@@ -62,7 +62,7 @@ def _abandoned() -> Iterator[tuple[str, str]]:
     user = os.getuid()
     for place in dict.fromkeys(os.path.realpath(each) for each in (tempfile.gettempdir(), "/tmp")):  # noqa: S108
         try:
-            names = sorted(os.listdir(place))  # noqa: PTH208
+            names = sorted(os.listdir(place))
         except OSError:
             continue
         for name in names:

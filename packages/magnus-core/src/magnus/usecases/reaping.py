@@ -46,10 +46,11 @@ def reap_run(setup: Setup, run_id: str, *, force: bool = False) -> list[str]:
         elif not told:
             check_runs(store, [run_id])
             if head is not None and not head.status.has_ended and head.owner:
-                told = [
+                line = (
                     f"left alone: run '{run_id}' belongs to {describe_owner(head)}, which cannot be looked at from here; "
                     "if it is gone, --force closes the run"
-                ]
+                )
+                told = [line]
     return told or [f"the executor '{setup.executor.type}' finds nothing left of run '{run_id}'"]
 
 

@@ -45,12 +45,27 @@ def test_a_list_can_be_narrowed(magnus: Callable[..., Said], options: list[str],
     assert [run["run_id"] for run in magnus("runs", "list", "--json", *options).json()] == expected
 
 
-def test_a_killed_run_is_listed_as_processing_with_a_remark(magnus: Callable[..., Said]) -> None:
-    """Nobody can tell a killed run from one that runs, so both ways are told, and how to go on."""
-    said = magnus("runs", "list", "--status", "PROCESSING")
-    assert said.out.splitlines()[1].split()[:2] == ["killed", "PROCESSING"]
-    assert "its process was killed" in said.err
+def test_a_killed_run_is_listed_as_lost_with_a_remark(magnus: Callable[..., Said]) -> None:
+    """The remark says how to close it and how to continue it."""
+    said = magnus("runs", "list", "--status", "LOST")
+    assert said.out.splitlines()[1].split()[:2] == ["killed", "LOST"]
+    assert "killed is lost: its process " in said.err
+    assert "magnus runs reap killed" in said.err
     assert "--use-cached killed" in said.err
+    assert magnus("runs", "list", "--status", "PROCESSING", "--json").json() == []
+    (run,) = magnus("runs", "list", "--status", "LOST", "--json").json()
+    assert (run["status"], run["lost"]) == ("PROCESSING", True)
+
+
+def test_a_killed_run_is_shown_as_lost(magnus: Callable[..., Said]) -> None:
+    """So are its steps that have not ended; JSON holds the recorded status as well."""
+    out = magnus("runs", "show", "killed").out
+    assert out.startswith("run killed: LOST\n")
+    assert "kill  (task)  LOST" in out
+    assert "before  (task)  SUCCESS" in out
+    run = magnus("runs", "show", "killed", "--json").json()
+    assert (run["status"], run["lost"]) == ("PROCESSING", True)
+    assert magnus("runs", "show", "failed", "--json").json()["lost"] is False
 
 
 def test_lines_are_aligned_and_hold_no_colours_where_there_is_no_terminal(
@@ -60,7 +75,7 @@ def test_lines_are_aligned_and_hold_no_colours_where_there_is_no_terminal(
     lines = magnus("runs", "list").out.splitlines()
     assert "\x1b" not in "".join(lines)
     assert {
-        line.index(word) for line, word in zip(lines, ("STATUS", "PROC", "SUCC", "SUCC", "FAIL"), strict=True)
+        line.index(word) for line, word in zip(lines, ("STATUS", "LOST", "SUCC", "SUCC", "FAIL"), strict=True)
     } == {11}
 
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 from typing import TYPE_CHECKING
 
+from magnus.engine.code_identity import git_environment
 from magnus.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def _git(folder: Path, *arguments: str) -> bytes:
             capture_output=True,
             check=False,
             timeout=_GIT_SECONDS,
-            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"},
+            env={**git_environment(), "LC_ALL": "C"},
         )
     except FileNotFoundError as error:
         raise _GitError("there is no git on PATH") from error
