@@ -115,8 +115,19 @@ def test_every_text_in_a_run_log_can_be_shown(
         )
         assert shown["message"] == text
         call(monkeypatch, "runs", "show", run_id, "-c", "config.yaml", encoding=encoding)
-        arguments = ("runs", "list", "--json", "-c", "config.yaml", "--limit", "1000")
-        listed = json.loads(call(monkeypatch, *arguments, encoding=encoding))
+        listed = json.loads(
+            call(
+                monkeypatch,
+                "runs",
+                "list",
+                "--json",
+                "-c",
+                "config.yaml",
+                "--limit",
+                "1000",
+                encoding=encoding,
+            )
+        )
         assert text in [run["tag"] for run in listed]
         call(monkeypatch, "runs", "list", "-c", "config.yaml", "--limit", "3", encoding=encoding)
 
@@ -132,8 +143,9 @@ def test_a_map_item_of_any_text_has_a_name_that_can_be_encoded(text: str) -> Non
 
 
 @pytest.mark.parametrize("store", STORES)
-def test_a_run_with_half_characters_goes_through_and_is_shown(project: Project, store: str) -> None:
+def test_a_run_with_half_characters_goes_through_and_is_shown(quick_project: Project, store: str) -> None:
     """In parameters, map items, metrics, messages and names of files."""
+    project = quick_project
     project.write("steps.py", STEPS)
     branch = chain({"work": python("steps.work")})
     each = {"type": "map", "iterate_on": "items", "iterate_as": "item", "branch": branch}

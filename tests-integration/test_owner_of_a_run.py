@@ -53,8 +53,9 @@ def folders(project: Project) -> list[str]:
 
 
 @pytest.mark.parametrize("store", STORES)
-def test_a_killed_run_is_lost_and_is_closed_by_reaping(project: Project, store: str) -> None:
+def test_a_killed_run_is_lost_and_is_closed_by_reaping(quick_project: Project, store: str) -> None:
     """In every store; the recorded status stays until then."""
+    project = quick_project
     running = start(project, store)
     project.magnus("runs", "list", "-c", "config.yaml")
     listed = project.magnus("runs", "list", "-c", "config.yaml").stdout
@@ -84,8 +85,9 @@ def test_a_killed_run_is_lost_and_is_closed_by_reaping(project: Project, store: 
     assert "finds nothing left" in again.stderr
 
 
-def test_a_living_run_is_neither_reaped_nor_continued_nor_deleted(project: Project) -> None:
+def test_a_living_run_is_neither_reaped_nor_continued_nor_deleted(quick_project: Project) -> None:
     """Each command names the process."""
+    project = quick_project
     running = start(project)
     named = f"run 'r' is still running in process {running.pid} on "
     reaped = project.magnus("runs", "reap", "r", "-c", "config.yaml", **temporary(project))
@@ -105,8 +107,9 @@ def test_a_living_run_is_neither_reaped_nor_continued_nor_deleted(project: Proje
     running.communicate(timeout=20)
 
 
-def test_a_lost_run_is_closed_by_the_run_that_continues_it(project: Project) -> None:
+def test_a_lost_run_is_closed_by_the_run_that_continues_it(quick_project: Project) -> None:
     """Then nothing of it is left, and the new run has its results."""
+    project = quick_project
     running = start(project)
     kill(running)
     (project.folder / "fixed").touch()
@@ -116,8 +119,9 @@ def test_a_lost_run_is_closed_by_the_run_that_continues_it(project: Project) -> 
     assert not folders(project)
 
 
-def test_all_lost_runs_are_reaped_together(project: Project) -> None:
+def test_all_lost_runs_are_reaped_together(quick_project: Project) -> None:
     """With the temporary folders of runs that nobody remembers; those of living runs and of other programs stay."""
+    project = quick_project
     running = start(project)
     kill(running)
     place = project.folder / "temporary"
@@ -136,8 +140,9 @@ def test_all_lost_runs_are_reaped_together(project: Project) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="processes are found in /proc")
-def test_reaping_ends_processes_of_the_run_and_of_no_other(project: Project) -> None:
+def test_reaping_ends_processes_of_the_run_and_of_no_other(quick_project: Project) -> None:
     """They are known by run and owner: a run of the same name elsewhere keeps its own."""
+    project = quick_project
     running = start(project)
     kill(running)
     log = project.run_log("r", "-c", "config.yaml")
@@ -157,8 +162,9 @@ def test_reaping_ends_processes_of_the_run_and_of_no_other(project: Project) -> 
             process.wait()
 
 
-def test_processes_of_a_step_can_be_found_by_their_environment(project: Project) -> None:
+def test_processes_of_a_step_can_be_found_by_their_environment(quick_project: Project) -> None:
     """Python and shell steps alike."""
+    project = quick_project
     project.write(
         "steps.py",
         """
@@ -182,8 +188,9 @@ def test_processes_of_a_step_can_be_found_by_their_environment(project: Project)
     assert project.lines("seen") == [f"python r a {log['owner']}", f"shell r b {log['owner']}"]
 
 
-def test_the_files_of_a_step_are_readable_by_its_user_only(project: Project) -> None:
+def test_the_files_of_a_step_are_readable_by_its_user_only(quick_project: Project) -> None:
     """They hold parameters and configuration."""
+    project = quick_project
     project.write(
         "pipeline.yaml",
         {"dag": chain({"one": shell("stat -c %a $MAGNUS_STEP_CONTEXT $MAGNUS_PARAMETERS_FILE > modes")})},
@@ -192,8 +199,9 @@ def test_the_files_of_a_step_are_readable_by_its_user_only(project: Project) -> 
     assert project.lines("modes") == ["600", "600"]
 
 
-def test_a_run_with_files_but_no_log_can_be_deleted(project: Project) -> None:
+def test_a_run_with_files_but_no_log_can_be_deleted(quick_project: Project) -> None:
     """By its id, or by `catalog gc --runs-without-log`, and by nothing else."""
+    project = quick_project
     project.write(
         "pipeline.yaml",
         {"dag": chain({"one": shell("mkdir -p data && echo x > data/x.txt", catalog={"put": ["x.txt"]})})},
@@ -216,8 +224,9 @@ def test_a_run_with_files_but_no_log_can_be_deleted(project: Project) -> None:
 
 
 @pytest.mark.parametrize("store", STORES)
-def test_a_log_without_owner_is_readable_and_never_lost(project: Project, store: str) -> None:
+def test_a_log_without_owner_is_readable_and_never_lost(quick_project: Project, store: str) -> None:
     """As an older magnus wrote it."""
+    project = quick_project
     project.configure(enable_parallel=False, run_log_store={"type": store, "config": STORES[store]})
     body = json.dumps({"run_id": "old", "schema_version": 1, "status": "PROCESSING"})
     project.write(
