@@ -7,6 +7,8 @@ from operator import is_
 from types import ModuleType
 from typing import Any
 
+from magnus.worker.contents import content_of
+
 _NOT_LOOKED_AT = (
     "_",
     "encodings",
@@ -32,6 +34,10 @@ _RARE = frozenset(
         "site",
         "posix",
         "codecs",
+        "signal",
+        "socket",
+        "errno",
+        "locale",
         "enum",
         "weakref",
     }
@@ -59,6 +65,7 @@ class Patches:
         self._own: dict[str, tuple[ModuleType, dict[str, Any]]] = {}
         self._count = 0
         self.has_new_modules = False
+        self._made_up = ""
         self._take_new()
 
     def find(self) -> str:
@@ -75,7 +82,7 @@ class Patches:
         self.has_new_modules = len(modules) != self._count
         if self.has_new_modules:
             self._take_new()
-        return ""
+        return self._made_up
 
     def notice_imports(self) -> None:
         """Remember modules as they are now, behind their import: from here on a task may change them."""
@@ -91,6 +98,10 @@ class Patches:
         for name, module in modules:
             if name in self._known or name in self._own or name in SHARED:
                 continue
+            if module is None or (
+                name not in SHARED and getattr(module, "__spec__", _MISSING) is None and self._count
+            ):
+                self._made_up = name  # blocked, or made by hand: no import has put it there
             if not isinstance(module, ModuleType) or name in _RARE or name.startswith(_NOT_LOOKED_AT):
                 continue
             dictionary = vars(module)
@@ -119,13 +130,13 @@ class Patches:
 
 
 def _is_fixed(value: Any) -> bool:
-    return isinstance(value, float | ModuleType) or callable(value)
+    return isinstance(value, float | str | ModuleType) or callable(value)
 
 
 def _state_of(dictionary: dict[str, Any]) -> dict[str, Any]:
-    """Return what is compared of a project's module: each value, and what its containers hold."""
+    """Return what is compared of a project's module: each value, and what it holds."""
     return {
-        name: (value, _content(value))
+        name: (value, content_of(value))
         for name, value in list(dictionary.items())
         if name not in {"__builtins__", "__cached__"}
     }
@@ -135,23 +146,10 @@ def _differs(dictionary: dict[str, Any], state: dict[str, Any]) -> bool:
     for name, (value, content) in state.items():
         if dictionary.get(name, _MISSING) is not value:
             return True
-        if content is not None:
-            now = _content(value)
-            if now is None or len(now) != len(content) or not all(map(is_, now, content)):
-                return True
+        if content is not None and content_of(value) != content:
+            return True
     # A submodule that was imported meanwhile is a name of its package.
     return any(
         name not in state and not isinstance(value, ModuleType) and name not in {"__builtins__", "__cached__"}
         for name, value in list(dictionary.items())
     )
-
-
-def _content(value: Any) -> list[Any] | None:
-    kind = type(value)
-    if kind is list:
-        return list(value)
-    if kind is dict:
-        return [each for pair in value.items() for each in pair]
-    if kind is set:
-        return sorted(value, key=id)
-    return None

@@ -11,7 +11,6 @@ import gc
 import locale
 import os
 import random
-import resource
 import signal
 import sys
 import threading
@@ -21,16 +20,14 @@ from contextlib import suppress
 from operator import is_
 from typing import Any
 
+from magnus.worker import facts
 from magnus.worker.logging_state import LoggingState
 from magnus.worker.patches import SHARED, Patches
 
 _SIGNALS = tuple(
-    number
-    for number in signal.Signals
-    if number not in {signal.SIGKILL, signal.SIGSTOP} and number.name not in {"SIGRTMIN", "SIGRTMAX"}
+    number for number in signal.valid_signals() if number not in {signal.SIGKILL, signal.SIGSTOP}
 )
 _TIMERS = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
-_LIMITS = tuple(getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_"))
 
 _STREAMS = ("stdin", "stdout", "stderr", "__stdin__", "__stdout__", "__stderr__")
 _HOOKS = ("excepthook", "displayhook", "unraisablehook", "breakpointhook")
@@ -51,8 +48,6 @@ class ProcessState:
         self._raw_environment = dict(_raw_environment())
         self._umask = self._read_umask()
         self._handlers = {number: signal.getsignal(number) for number in _SIGNALS}
-        self._limits = [resource.getrlimit(limit) for limit in _LIMITS]
-        self._nice = os.getpriority(os.PRIO_PROCESS, 0)
         self._locale = locale.setlocale(locale.LC_ALL)
         self._recursion_limit = sys.getrecursionlimit()
         self._switch_interval = sys.getswitchinterval()
@@ -70,6 +65,7 @@ class ProcessState:
         self._patches = Patches(self._project)
         self._dictionaries = [(vars(sys.modules[name]), dict(vars(sys.modules[name]))) for name in SHARED]
         self._exit_handlers = atexit._ncallbacks()  # noqa: SLF001 - there is no public way
+        self._facts = facts.look()
         self._descriptors = self._os.descriptors()
 
     def notice_imports(self) -> None:
@@ -79,6 +75,7 @@ class ProcessState:
         self._warnings = list(warnings.filters)
         self._exit_handlers = atexit._ncallbacks()  # noqa: SLF001
         self._descriptors = self._os.descriptors()
+        self._facts = facts.look()
 
     def begin(self) -> None:
         """Give the next task random numbers of its own, as a process of its own would have them."""
@@ -144,10 +141,7 @@ class ProcessState:
         reasons = []
         if (time.tzname, time.timezone, time.altzone, time.daylight) != self._timezone:
             reasons.append("time zone")
-        if [functions.getrlimit(limit) for limit in _LIMITS] != self._limits:
-            reasons.append("resource limits")
-        if functions.getpriority(os.PRIO_PROCESS, 0) != self._nice:
-            reasons.append("priority")
+        reasons += facts.changed(self._facts)
         descriptors = functions.descriptors()
         if descriptors > self._descriptors and self._patches.has_new_modules:
             self._descriptors = descriptors  # a library has opened some for good
@@ -218,9 +212,6 @@ class ProcessState:
             decimal.setcontext(decimal.Context(**_decimal_defaults(decimal)))
         if (sockets := modules.get("socket")) and sockets.getdefaulttimeout() is not None:
             sockets.setdefaulttimeout(None)
-        context = modules.get("multiprocessing.context")
-        if context is not None and context._default_context._actual_context is not None:  # noqa: SLF001
-            reasons.append("start method")
         events = modules.get("asyncio.events")
         if events is not None and getattr(events, "_event_loop_policy", None) is not None:
             vars(events)["_event_loop_policy"] = None
@@ -242,7 +233,7 @@ class _Functions:
 
     def __init__(self) -> None:
         self.getcwd, self.fchdir, self.umask = os.getcwd, os.fchdir, os.umask
-        self.getpriority, self.getrlimit, self.tzset = os.getpriority, resource.getrlimit, time.tzset
+        self.tzset = time.tzset
         self.getitimer, self.setitimer = signal.getitimer, signal.setitimer
         self.getsignal, self.signal, self.sigmask = signal.getsignal, signal.signal, signal.pthread_sigmask
         self.set_wakeup = signal.set_wakeup_fd
