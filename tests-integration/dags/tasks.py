@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from magnus import get_parameter, get_secret, put_in_catalog, set_parameter, track_this
 
-KEPT = os.environ.get("KEPT_FOLDER", "")
+KEPT = os.environ.get("KEPT_FOLDER") or os.environ.get("HERE", "")
 """What outlives an attempt also where each has a file system of its own."""
 
 

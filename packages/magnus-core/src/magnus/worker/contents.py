@@ -21,7 +21,7 @@ def content_of(value: Any) -> Any:
     """Return what *value* holds, as nested tuples of ids and plain values; None if it cannot change, or is too large."""
     try:
         return _content(value, [_MOST_VALUES], set())
-    except (_TooLargeError, RecursionError):
+    except Exception:  # noqa: BLE001 - a value of a library may refuse to be looked at, as a class that is half made does
         return None
 
 
@@ -52,7 +52,7 @@ def _parts(value: Any) -> list[Any] | None:
         return [each for pair in value.items() for each in pair]
     if kind is FunctionType:
         return [value.__code__, value.__defaults__, value.__kwdefaults__, *_attributes(value.__dict__)]
-    if hasattr(value, "cache_info"):
+    if hasattr(kind, "cache_info"):
         return [value.cache_info().currsize]
     attributes = getattr(value, "__dict__", None)
     if attributes is None or (callable(value) and not isinstance(value, type)):

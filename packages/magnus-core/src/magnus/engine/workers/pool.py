@@ -161,7 +161,8 @@ class WorkerPool:
                 for worker in self._workers:
                     if worker.kill_at is not None:
                         worker.kill_at = min(worker.kill_at, hurried)
-            self._turn(None)
+            self._ended.clear()  # else a turn would not wait
+            self._turn(until)
         for running in list(self._running.values()):  # files that are still on their way
             running.stop = stop
             running.attempt.fail_by_stop(stop)
@@ -335,7 +336,7 @@ class WorkerPool:
             self._unregister(worker.ends.channel.fileno())
             if worker.state is not WorkerState.LEAVING:
                 worker.state = WorkerState.LEAVING
-        except (BrokenChannelError, ValueError, KeyError, TypeError):
+        except BrokenChannelError:  # nothing else: an error of magnus has to end the run, or the attempt never ends
             self._unregister(worker.ends.channel.fileno())
             worker.state = WorkerState.LEAVING
             running = worker.running

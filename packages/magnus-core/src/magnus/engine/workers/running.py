@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from magnus.engine.child import OUTPUTS, SecretNames
 from magnus.engine.reporting import SilentReporter
 from magnus.engine.step_output import StepOutput
+from magnus.engine.workers.worker import BrokenChannelError
 
 if TYPE_CHECKING:
     from magnus.domain.jobs import JobEnd
@@ -83,7 +84,7 @@ def result_of(message: dict[str, Any]) -> tuple[dict[str, Any] | None, dict[str,
     """Return what a worker says of the end of its task: its results, or its failure.
 
     Raises:
-        ValueError: The message has another form.
+        BrokenChannelError: The message has another form.
     """
     done, failed = message.get("done"), message.get("failed")
     if isinstance(done, dict):
@@ -92,8 +93,8 @@ def result_of(message: dict[str, Any]) -> tuple[dict[str, Any] | None, dict[str,
             and isinstance(done.get("metrics"), list)
             and isinstance(done.get("message"), str)
         ):
-            raise ValueError(message)  # noqa: TRY004 - the text of a message is wrong
+            raise BrokenChannelError
         return done, None
     if not isinstance(failed, dict):
-        raise ValueError(message)  # noqa: TRY004 - as above
+        raise BrokenChannelError
     return None, failed
