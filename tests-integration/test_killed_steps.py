@@ -76,10 +76,10 @@ TASKS = """\
 SHELL = """\
 trap '' TERM INT HUP
 cd "$WORKED_FOR_TEST"
-times() { cat finished 2>/dev/null | grep -c shell || true; }
-before=$(times)
+count() { cat finished 2>/dev/null | grep -c shell || true; }
+before=$(count)
 python3 work.py shell
-while [ "$(times)" = "$before" ]; do test ! -e overlap; sleep 0.02; done
+while [ "$(count)" = "$before" ]; do test ! -e overlap; sleep 0.02; done
 """
 STEPS: dict[str, dict[str, Any]] = {
     "python": python("tasks.work"),
@@ -174,7 +174,7 @@ class TestSignals:
         project.wait_until_nothing_runs()
         assert project.run_log("run")["steps"]["work"]["status"] == "FAIL"
 
-    @pytest.mark.parametrize("milliseconds", [0, 1, 5, 20, 50, 200])
+    @pytest.mark.parametrize("milliseconds", [0, 5, 50])
     def test_two_close_together_close_the_steps_of_branches_too(
         self, project: Project, milliseconds: int
     ) -> None:
