@@ -125,7 +125,7 @@ TASKS = """\
 
     def manager(x):
         with multiprocessing.get_context("fork").Manager() as shared:
-            numbers = shared.list(square(number) for number in range(x + 1))
+            numbers = shared.list([square(number) for number in range(x + 1)])
             return sum(numbers)
 
 
