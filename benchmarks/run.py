@@ -13,7 +13,19 @@ from pathlib import Path
 from bench import Bench
 from figure import Figure, table
 from installation import install
-from measurements import branches, catalog, chain, check, document, item_files, items, rerun, s3, startup
+from measurements import (
+    branches,
+    catalog,
+    chain,
+    check,
+    document,
+    item_files,
+    items,
+    rerun,
+    s3,
+    startup,
+    workers,
+)
 
 _MEASUREMENTS = {
     "chain": chain.measure,
@@ -25,6 +37,7 @@ _MEASUREMENTS = {
     "map-files": item_files.measure,
     "catalog": catalog.measure,
     "branches": branches.measure,
+    "workers": workers.measure,
     "s3": s3.measure,
 }
 

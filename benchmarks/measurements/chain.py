@@ -32,7 +32,7 @@ def measure(bench: Bench) -> list[Figure]:
     late = (taken[long] - taken[middle]) / (long - middle) * 1000
     times = ", ".join(f"{length}: {time:.3f} s" for length, time in taken.items())
     return [
-        Figure(f"chain: per step, {short} to {middle} steps", early, "ms", 0.5, note=times),
+        Figure(f"chain: per step, {short} to {middle} steps", early, "ms", 0.6, note=times),
         Figure(
             f"chain: per step at {long}, beside that at {middle}",
             late / early,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,16 @@ def write_input() -> None:
 def write_result(item: int) -> None:
     """Write a file of the same name in every item of a map."""
     Path("data/result").write_text(f"result {item}")
+
+
+def pause() -> None:
+    """Take a while without a core."""
+    time.sleep(0.5)
+
+
+def leave_thread() -> None:
+    """Leave a thread behind, for which the worker is retired."""
+    threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
 
 
 def burn(rounds: int) -> None:
