@@ -336,7 +336,9 @@ class WorkerPool:
             self._unregister(worker.ends.channel.fileno())
             if worker.state is not WorkerState.LEAVING:
                 worker.state = WorkerState.LEAVING
-        except BrokenChannelError:  # nothing else: an error of magnus has to end the run, or the attempt never ends
+        except (
+            BrokenChannelError
+        ):  # nothing else: an error of magnus has to end the run, or the attempt never ends
             self._unregister(worker.ends.channel.fileno())
             worker.state = WorkerState.LEAVING
             running = worker.running
