@@ -128,7 +128,7 @@ class ProcessState:
         if moved:
             functions.fchdir(self._folder)
         if getattr(os, "environ", None) is not self._environ:
-            os.environ = self._environ
+            os.environ = self._environ  # noqa: B003 - it is the object that stands for the environment
         if _raw_environment() != self._raw_environment:
             for name in os.environ.keys() - self._environment.keys():
                 del os.environ[name]
