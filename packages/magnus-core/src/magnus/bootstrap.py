@@ -15,6 +15,7 @@ from magnus.engine.context import DEFAULT_GRACE_SECONDS, RunContext, Services
 from magnus.engine.integration import (
     Finding,
     features_of,
+    judge_data_folders,
     judge_features,
     judge_files_in_inert_catalog,
     judge_pair,
@@ -23,7 +24,7 @@ from magnus.engine.integration import (
 from magnus.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from contextlib import AbstractContextManager
 
     from magnus.definition.config import Config
@@ -88,6 +89,8 @@ class Setup:
             findings.append(Finding(self.executor.type, kind, service.type, verdict))
         if graph is not None:
             findings += judge_features(self.executor.type, executor, graph)
+            default = getattr(self.services[ServiceKind.CATALOG].options, "compute_data_folder", "data")
+            findings += judge_data_folders(self.executor.type, executor, graph, str(default))
             findings += self._objections(graph, findings)
         return findings
 
@@ -226,13 +229,16 @@ def open_run(  # noqa: PLR0913 - the one place where a run is put together
     main_module: str = "",
     keeper: Keeper | None = None,
     debugs: bool = False,
+    is_strict: bool = False,
     workspaces: Workspaces | None = None,
+    data_folders: Iterable[str] = (),
 ) -> Run:
     """Put together what a process needs to traverse a run, or to run steps of it; the caller closes it.
 
     *names_steps* is false where the reader of the output puts the names of steps before the lines; *records_stops* where the
     process that traverses records a step that is stopped; *limits_time* where another process keeps the `timeout` of the
-    step. *workspaces* are the folders of the steps, by default the ones that the executor's capabilities ask for.
+    step. *workspaces* are the folders of the steps, by default the ones that the executor's capabilities ask for, in which
+    each of *data_folders* is private.
     *main_module* is the name under which a worker imports the running script, if the steps need it.
     """
     # Here, so that whoever only judges a configuration does not wait for what runs steps.
@@ -253,7 +259,7 @@ def open_run(  # noqa: PLR0913 - the one place where a run is put together
             stack.callback(executor.close)
         if workspaces is None:
             isolation = setup.executor_capabilities().isolation
-            workspaces = Workspaces(isolation, os.getcwd(), run_id=run_id)  # noqa: PTH109
+            workspaces = Workspaces(isolation, os.getcwd(), data_folders=data_folders, run_id=run_id)  # noqa: PTH109
         stack.callback(workspaces.close)
         context = RunContext(
             run_id=run_id,
@@ -275,6 +281,7 @@ def open_run(  # noqa: PLR0913 - the one place where a run is put together
             names_steps=names_steps,
             stop_grace_seconds=getattr(executor.options, "stop_grace", DEFAULT_GRACE_SECONDS),
             debugs=debugs,
+            is_strict=is_strict,
         )
 
         def worker_setup() -> WorkerSetup:

@@ -12,6 +12,7 @@ dot. Logs of steps, below `_logs/`, are meant only by patterns that begin with `
 from __future__ import annotations
 
 import re
+from posixpath import normpath
 
 LOG_FOLDER = "_logs"
 """Where the catalog holds what steps printed."""
@@ -105,6 +106,12 @@ def _path_regex(parts: list[str]) -> str:
         return f"{regex}{_no_dot(at_top=at_top)}.+"
     tree = "(?:/.+)?" if _WILDCARDS.isdisjoint(last) else ""
     return f"{regex}{_part_regex(last, at_top=at_top)}{tree}"
+
+
+def leads_out(folder: str) -> bool:
+    """Return True if *folder*, relative to the project as a rule, is outside of the project."""
+    path = normpath(folder)
+    return path.startswith(("/", "../")) or path == ".."
 
 
 def _part_regex(part: str, *, at_top: bool) -> str:

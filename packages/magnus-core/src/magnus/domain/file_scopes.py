@@ -151,7 +151,7 @@ def shown(name: str) -> str:
     if not (file.endswith(OBJECT_SUFFIX) and (folder == OBJECTS or folder.endswith(f"/{OBJECTS}"))):
         return name
     path = folder[: -len(OBJECTS)]
-    return f"{path}{unquote(file.removesuffix(OBJECT_SUFFIX))}"
+    return f"{path}{unquote(file.removesuffix(OBJECT_SUFFIX), errors='surrogatepass')}"
 
 
 @dataclass(slots=True)

@@ -57,7 +57,7 @@ class Graph(NamedTuple):
 
     def hash(self) -> str:
         """Return the hash of everything in the graph that has a meaning when it runs, included graphs too."""
-        return hashlib.sha256(canonical_json(self.definition()).encode()).hexdigest()
+        return hashlib.sha256(canonical_json(self.definition()).encode(errors="surrogatepass")).hexdigest()
 
     def walk(self) -> Iterator[tuple[tuple[str, ...], Node]]:
         """Yield every node of the graph and of its branches, with the names of the steps and branches that lead to it."""

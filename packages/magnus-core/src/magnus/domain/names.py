@@ -37,7 +37,7 @@ _HASH_MARK = "%~"
 
 _HASH_DIGITS = 16
 _BROKEN_ESCAPE = re.compile(r"%[0-9A-F]?$")
-_NEEDS_ENCODING = re.compile(r"[%./\\\x00-\x1f\x7f]|^\s|\s$")
+_NEEDS_ENCODING = re.compile(r"[%./\\\x00-\x1f\x7f\ud800-\udfff]|^\s|\s$")
 _RUN_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 
@@ -137,9 +137,13 @@ def decode_map_value(name: str) -> Any:
         message = "the name is shortened, so the item cannot be read from it; --map-variable gives it"
         raise ValueError(message)
     if name.startswith(_JSON_MARK):
-        return json.loads(unquote(name[len(_JSON_MARK) :]))
-    return unquote(name)
+        return json.loads(unquote(name[len(_JSON_MARK) :], errors="surrogatepass"))
+    return unquote(name, errors="surrogatepass")
 
 
 def _percent(text: str) -> str:
-    return _NEEDS_ENCODING.sub(lambda match: "".join(f"%{byte:02X}" for byte in match.group().encode()), text)
+    def encode(match: re.Match[str]) -> str:
+        # Half a character, which a text may hold, has three bytes of its own here.
+        return "".join(f"%{byte:02X}" for byte in match.group().encode(errors="surrogatepass"))
+
+    return _NEEDS_ENCODING.sub(encode, text)

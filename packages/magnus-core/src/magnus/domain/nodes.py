@@ -208,7 +208,7 @@ def work_hash(definition: Mapping[str, Any]) -> str:
     are left out.
     """
     work = {key: value for key, value in definition.items() if key not in _NOT_THE_WORK}
-    return hashlib.sha256(canonical_json(work).encode()).hexdigest()[:16]
+    return hashlib.sha256(canonical_json(work).encode(errors="surrogatepass")).hexdigest()[:16]
 
 
 def canonical_json(value: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from magnus.errors import ParametersError
@@ -44,7 +45,7 @@ class Value:
     def digest(self) -> str:
         """SHA-256 of the text, in hexadecimal."""
         if not self._digest:
-            self._digest = hashlib.sha256(self.text.encode()).hexdigest()
+            self._digest = hashlib.sha256(self.text.encode(errors="surrogatepass")).hexdigest()
         return self._digest
 
     @property
@@ -59,7 +60,8 @@ class Value:
             # Imported for large values only: it decodes several times faster, but its import costs what it would save.
             from pydantic_core import from_json
 
-            return from_json(self.text)
+            with suppress(TypeError):  # it takes no half characters
+                return from_json(self.text)
         return json.loads(self.text)
 
     def in_record(self) -> Any:

@@ -13,7 +13,7 @@ from magnus.engine.failure import Failure, names_of
 from magnus.engine.interrupt import INTERRUPTED
 from magnus.engine.scope import Scope
 from magnus.engine.session import Session
-from magnus.errors import MagnusError
+from magnus.errors import ExecutionError, MagnusError
 from magnus.ports.executor import InteractiveExecutor
 from magnus.ports.experiment_tracker import Metric
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from magnus.engine.interrupt import StopRun
     from magnus.engine.workers.messages import TaskMessage
     from magnus.ports.task_type import TaskResult
+
+_NAMES_SHOWN = 5
 
 
 class Attempt:
@@ -117,6 +119,8 @@ class Attempt:
             scopes=session.scopes,
             staging_token=session.staging_token,
             function=_by_value(task.command) if task.command_type == "python" else b"",
+            got=[entry.name for entry in self.step.data_catalog if entry.stage == "get"],
+            watches_files=task.command_type == "python" and not self.context.services.catalog.stores_nothing,
         )
 
     def take_results(self, done: dict[str, Any]) -> None:
@@ -130,6 +134,25 @@ class Attempt:
             Metric(str(name), Value(text).decode(), int(step)) for name, text, step in done["metrics"]
         )
         self.outputs = self.session.outputs_of_worker(parameters, metrics, done["message"])
+
+    def judge_opened_files(self, described: dict[str, Any]) -> str:
+        """Return a sentence on files that the task has opened by chance, as a worker describes it; empty for none.
+
+        Raises:
+            ExecutionError: There are some, and the run is strict.
+        """
+        names = described.get("foreign")
+        if not isinstance(names, list) or not names:
+            return ""
+        shown = ", ".join(str(name) for name in names[:_NAMES_SHOWN])
+        more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
+        text = self.context.masker.mask(
+            f"the task has opened files of the data folder that it neither got nor made: {shown}{more}; on other executors "
+            "they would be missing, so list them under `get:`"
+        )
+        if self.context.is_strict:
+            raise ExecutionError(text)
+        return f"step '{self.job.step_name}': {text}"
 
     @property
     def has_files_at_end(self) -> bool:
@@ -230,9 +253,9 @@ class Attempt:
         names = [entry.name for entry in self.step.data_catalog if entry.stage != "log"]
         workspaces.note_stored(self.job, names)
         failed = self.record_of_attempt.status is Status.FAIL
-        workspaces.attempt_ended(
-            self.job, failed=failed and INTERRUPTED not in self.record_of_attempt.failure
-        )
+        is_kept = failed and INTERRUPTED not in self.record_of_attempt.failure
+        if kept := workspaces.attempt_ended(self.job, failed=is_kept):
+            self.context.reporter.warning(f"the files of step '{self.job.step_name}' are kept in {kept}")
 
 
 def run_here(attempt: Attempt, run_task: Any) -> None:

@@ -84,6 +84,7 @@ class RunContext(NamedTuple):
         names_steps: Whether lines are shown behind the step's name; not where whoever reads them does that.
         stop_grace_seconds: Time that a step has to end by itself once it is asked to.
         debugs: Whether a debugger begins where a task fails.
+        is_strict: True if a step fails that opens files which are there by chance.
     """
 
     run_id: str
@@ -105,3 +106,4 @@ class RunContext(NamedTuple):
     names_steps: bool = True
     stop_grace_seconds: float = DEFAULT_GRACE_SECONDS
     debugs: bool = False
+    is_strict: bool = False

@@ -84,8 +84,7 @@ class ForwardedStep:
                 name: value for need in needs for name, value in need.private_environment.items()
             },
             endpoints=tuple(endpoint for need in needs for endpoint in need.endpoints),
-            job=job
-            and _forwarded(job, context.tag, "" if inside_compute else workspace_of(context, job).folder),
+            job=job and _forwarded(job, context, "" if inside_compute else workspace_of(context, job).folder),
         ).encode()
 
     def write(self, data: bytes, stream: int) -> bool:
@@ -142,14 +141,15 @@ def _command(run_id: str, job: Job | None, shown_as: str, source: str) -> tuple[
     return (*_COMMAND, "--step-name", name, "--run-id", run_id, source)
 
 
-def _forwarded(job: Job, tag: str, folder: str) -> ForwardedJob:
+def _forwarded(job: Job, context: RunContext, folder: str) -> ForwardedJob:
     return ForwardedJob(
         job.run_id,
-        tag,
+        context.tag,
         job.step_name,
         job.attempt_number,
         job.map_variable,
         job.node.definition,
         job.scopes,
         folder,
+        context.is_strict,
     )

@@ -37,6 +37,7 @@ class ForwardedJob(NamedTuple):
         node: The node's own definition, in canonical form.
         scopes: The isolating branches around it, outermost first.
         folder: The folder to work in, for a process of the same machine; empty for the current one.
+        is_strict: True if it fails when it opens files that are there by chance.
     """
 
     run_id: str
@@ -47,6 +48,7 @@ class ForwardedJob(NamedTuple):
     node: Mapping[str, Any]
     scopes: tuple[str, ...] = ()
     folder: str = ""
+    is_strict: bool = False
 
 
 class Forwarded(NamedTuple):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from magnus.domain.capabilities import Feature, Placement, Reach, ServiceKind
+from magnus.domain.capabilities import Feature, Isolation, Placement, Reach, ServiceKind
+from magnus.domain.file_patterns import leads_out
 from magnus.domain.graph import DEFAULT_MAX_TIME_SECONDS
 from magnus.domain.verdict import Judgement, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from magnus.domain.capabilities import ExecutorCapabilities, ServiceCapabilities
     from magnus.domain.graph import Graph
@@ -172,6 +173,50 @@ def judge_features(name: str, executor: ExecutorCapabilities, graph: Graph) -> l
                 )
             )
     return findings
+
+
+def judge_data_folders(
+    name: str, executor: ExecutorCapabilities, graph: Graph, default: str
+) -> list[Finding]:
+    """Refuse data folders outside of the project for steps that are to have them to themselves.
+
+    Args:
+        name: The executor's type.
+        executor: Its capabilities.
+        graph: The outermost graph.
+        default: The data folder of the catalog, for steps that name none.
+    """
+    if executor.isolation is Isolation.NONE or not executor.shares_working_folder:
+        return []
+    found: dict[str, list[str]] = {}
+    for place, node in _isolated_steps(graph, (), is_isolated=executor.isolation is not Isolation.BRANCH):
+        folder = (node.catalog and node.catalog.compute_data_folder) or default
+        if leads_out(folder):
+            found.setdefault(folder, []).append(place)
+    return [
+        Finding(
+            name,
+            "dag",
+            Feature.CATALOG,
+            Verdict(
+                Judgement.ERROR,
+                f"the compute_data_folder '{folder}' is outside of the project, so branches cannot have it to themselves",
+                "give a path relative to the project, below it",
+            ),
+            tuple(places[:3]),
+        )
+        for folder, places in found.items()
+    ]
+
+
+def _isolated_steps(graph: Graph, path: tuple[str, ...], *, is_isolated: bool) -> Iterator[tuple[str, Node]]:
+    """Yield the steps that have a folder of their own, each with the path that leads there."""
+    for node in graph.nodes.values():
+        if is_isolated and node.task is not None:
+            yield ".".join((*path, node.name)), node
+        for key, branch in node.branches.items():
+            inside = is_isolated or node.type != "dag"
+            yield from _isolated_steps(branch, (*path, node.name, key), is_isolated=inside)
 
 
 def judge_files_in_inert_catalog(

@@ -166,7 +166,7 @@ class _Keys:
 
     def take(self, path: tuple[str, ...]) -> str:
         slug = _slug("-".join(path))
-        digest = sha256(canonical_json(path).encode()).hexdigest()
+        digest = sha256(canonical_json(path).encode(errors="surrogatepass")).hexdigest()
         candidates = [f"{slug}-{digest[:length]}" for length in range(6, len(digest) + 1)]
         if path == (slug,):
             candidates.insert(0, slug)

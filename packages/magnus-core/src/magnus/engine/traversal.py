@@ -25,6 +25,7 @@ from magnus.engine.folder_snapshot import FolderSnapshot
 from magnus.engine.interrupt import StopRun
 from magnus.engine.scope import Scope
 from magnus.engine.step_files import forget_joins, join_files
+from magnus.engine.workspaces import kept_files
 from magnus.errors import ExecutionError, JobSubmissionError, MagnusError
 from magnus.ports.executor import InteractiveExecutor
 from magnus.ports.node_type import Role
@@ -134,7 +135,15 @@ class Traversal:
             if not self.leaves_jobs(stop):
                 self._stop(stop)
             raise
+        if walk.branch == ROOT_BRANCH:
+            self._leave_folder(ROOT_BRANCH)
+        for left in self._context.workspaces.take_leftovers():
+            self._context.reporter.warning(left)
         return self._result
+
+    def _leave_folder(self, branch: str) -> None:
+        if kept := self._context.workspaces.branch_ended(branch):
+            self._context.reporter.warning(kept_files(branch, kept))
 
     def leaves_jobs(self, stop: StopRun) -> bool:
         """Whether the run goes on without this process after *stop*, so that nothing of it has ended."""
@@ -568,8 +577,8 @@ class Traversal:
             return
         del self._open_branches[walk.branch]
         self._recorder.add_branch_log(BranchLog(walk.branch, status))
-        if walk.branch in walk.scopes and (kept := self._context.workspaces.branch_ended(walk.branch)):
-            self._context.reporter.warning(f"the files of branch '{walk.branch}' are kept in {kept}")
+        if walk.branch in walk.scopes:
+            self._leave_folder(walk.branch)
         fan_out.close(walk.index, walk.scope.outputs if status is Status.SUCCESS else None)
         fan_out.ran_something |= walk.ran_something
         if fan_out.has_ended:
@@ -586,8 +595,6 @@ class Traversal:
         walk.ran_something |= fan_out.ran_something
         walk.joined.add(step.internal_name)
         branches = [fan_out.internal_name(index) for index in range(len(fan_out.branches))]
-        if left := self._context.workspaces.take_leftovers(step.internal_name):
-            self._context.reporter.warning(left)
         try:
             has_run = self._rerun is None or fan_out.ran_something
             join_files(self._context, step.internal_name, branches, walk.scopes, has_run=has_run)

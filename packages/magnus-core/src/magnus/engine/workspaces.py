@@ -15,7 +15,9 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from magnus.domain.capabilities import Isolation
-from magnus.engine.branch_folder import BranchFolder
+from magnus.domain.file_patterns import leads_out
+from magnus.domain.file_scopes import address
+from magnus.engine.branch_folder import BranchFolder, make_removable
 from magnus.engine.temporary import make_folder, unmark_folder
 from magnus.errors import ExecutionError
 from magnus.ports.executor import Workspace
@@ -23,6 +25,7 @@ from magnus.ports.executor import Workspace
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from magnus.domain.graph import Graph
     from magnus.domain.jobs import Job
     from magnus.engine.context import RunContext
 
@@ -41,28 +44,40 @@ class Workspaces:
     """The folders of one run."""
 
     def __init__(
-        self, isolation: Isolation, project: str, *, shared_base: str = "", fixed: str = "", run_id: str = ""
+        self,
+        isolation: Isolation,
+        project: str,
+        *,
+        data_folders: Iterable[str] = (),
+        shared_base: str = "",
+        fixed: str = "",
+        keeps_failed: bool = True,
+        run_id: str = "",
     ) -> None:
         """Make no folder yet.
 
         Args:
             isolation: How far a folder of its own goes.
             project: Absolute path of the folder in which the run was started.
+            data_folders: Names of all data folders of the run; each folder has all of them to itself.
             shared_base: The folder that the folders are made in where other processes of the run find them by their names;
                 empty for folders that only this process knows.
             fixed: The one folder for all steps of this process, which another one has made; empty for none.
+            keeps_failed: True if the folder of a branch in which a step has failed is kept.
             run_id: The run, with which the folders are marked.
         """
         self._isolation = isolation
         self.project = project
+        self._data_folders = [name for name in dict.fromkeys(data_folders) if not leads_out(name)]
         self._base = shared_base
         self._is_shared = bool(shared_base)
         self._fixed = fixed or project
+        self._keeps_failed = keeps_failed
         self._run_id = run_id
         self._open: dict[str, BranchFolder] = {}
         self._free: list[BranchFolder] = []
         self._stored: dict[str, set[str]] = {}
-        self._failed: set[str] = set()
+        self._failed: dict[str, set[str]] = {}
         self._leftovers: dict[str, _Leftovers] = {}
         self._made = 0
 
@@ -70,12 +85,13 @@ class Workspaces:
         """Return the folder of *job*, made if this is the first attempt in it.
 
         Raises:
-            ExecutionError: The data folder lies outside of the project, so that a branch cannot have one of its own.
+            ExecutionError: The data folder is outside of the project, so that a branch cannot have one of its own; or the
+                folder cannot be made.
         """
         key = self._key(job)
         if key is None:
             return Workspace(self._fixed, os.path.join(self._fixed, data_folder))
-        if os.path.isabs(data_folder) or os.path.normpath(data_folder).startswith(".."):
+        if leads_out(data_folder):
             message = (
                 f"the compute_data_folder '{data_folder}' is outside of the project, so branches cannot have it to themselves; "
                 "give a path relative to the project"
@@ -84,40 +100,57 @@ class Workspaces:
         folder = self._open.get(key) or self._begin(key)
         return Workspace(folder.path, folder.private(data_folder))
 
+    def is_private(self, job: Job) -> bool:
+        """Return True if *job* has a folder of its own, where other entries than its own are links into the project."""
+        return self._key(job) is not None
+
     def note_stored(self, job: Job, names: Iterable[str]) -> None:
         """Note the files that the catalog has brought or stored: they are not left behind."""
         key = self._key(job)
         if key is not None:
             self._stored.setdefault(key, set()).update(names)
 
-    def attempt_ended(self, job: Job, *, failed: bool) -> None:
-        """Note the end of an attempt; a folder of a step is given up with it."""
+    def attempt_ended(self, job: Job, *, failed: bool) -> str:
+        """Note the end of an attempt; a folder of a step is given up with it.
+
+        Returns:
+            The path of that folder if it is kept because the attempt has failed; otherwise an empty text.
+        """
         key = self._key(job)
         if key is None:
-            return
+            return ""
         if failed:
-            self._failed.add(key)
-        if self._isolation is Isolation.STEP:
-            self._end(key, job.step_name)
+            self._failed.setdefault(key, set()).add(job.step_name)
+        elif key in self._failed:  # an earlier attempt had failed
+            self._failed[key].discard(job.step_name)
+        if self._isolation is Isolation.STEP and key in self._open:
+            return self._end(key, job.step_name)
+        return ""
 
-    def branch_ended(self, branch: str) -> str:
-        """Give up the folder of a branch; return its path if it is kept because a step of it has failed."""
+    def branch_ended(self, branch: str, *, is_stopped: bool = False) -> str:
+        """Give up the folder of a branch, or of the outermost graph (`""`); other processes may still use a shared one.
+
+        Returns:
+            Its path if it is kept because a step of it has failed; otherwise an empty text.
+        """
         if branch not in self._open:
             return ""
+        if is_stopped:
+            self._failed.pop(branch, None)
         return self._end(branch, branch.rpartition(".")[0])
 
-    def take_leftovers(self, node: str) -> str:
-        """Return a sentence on the files that the branches of *node*, or the step *node*, have left; empty for none."""
-        found = self._leftovers.pop(node, None)
-        if found is None:
-            return ""
-        names = list(found.names)
-        more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
-        who = "branch" if found.branches == 1 else "branches"
-        return (
-            f"{found.branches} {who} of '{node}' left files that are not in the catalog: "
-            f"{', '.join(names[:_NAMES_SHOWN])}{more}; list them under `put:` to keep them"
-        )
+    def take_leftovers(self) -> list[str]:
+        """Return a sentence for each node whose branches have left files that are not in the catalog."""
+        sentences = []
+        for node, found in self._leftovers.items():
+            names = list(found.names)
+            more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
+            sentences.append(
+                f"{_who(node, found.branches, self._isolation)} left files that are not in the catalog: "
+                f"{', '.join(names[:_NAMES_SHOWN])}{more}; list them under `put:` to keep them"
+            )
+        self._leftovers.clear()
+        return sentences
 
     def close(self) -> None:
         """Remove all folders but those that are kept."""
@@ -131,15 +164,30 @@ class Workspaces:
         with suppress(OSError):  # it holds folders that are kept
             os.rmdir(self._base)
 
-    def remove(self, branch: str) -> None:
-        """Remove the folder of a branch, or of the outermost graph (`""`), that other processes have worked in."""
-        if self._is_shared:
-            shutil.rmtree(self._path_of(branch), ignore_errors=True)
-            with suppress(OSError):  # it holds folders of other branches
-                os.rmdir(self._base)
+    def remove(self, branch: str, stored: Iterable[str] = ()) -> None:
+        """Remove the folder of a branch, or of the outermost graph (`""`), that other processes have worked in.
+
+        Args:
+            branch: The internal name of the branch.
+            stored: Names of the files that the catalog has brought or stored.
+        """
+        if not self._is_shared:
+            return
+        path = self._path_of(branch)
+        if os.path.isdir(path):
+            left = BranchFolder(path, self.project, self._data_folders).clear(set(stored))
+            self._note_left(branch.rpartition(".")[0], left)
+            remove_folder(path)
+        with suppress(OSError):  # it holds folders of other branches
+            os.rmdir(self._base)
+
+    def kept(self, branch: str) -> str:
+        """Return the path of the folder that other processes have worked in for a branch; empty if there is none."""
+        path = self._path_of(branch) if self._is_shared else ""
+        return path if path and os.path.isdir(path) else ""
 
     def _key(self, job: Job) -> str | None:
-        """Return what the folder of *job* is known by; None where it works in the project folder."""
+        """Return the key of the folder of *job*; None where it works in the project folder."""
         if self._isolation is Isolation.NONE:
             return None
         if self._isolation is Isolation.STEP:
@@ -150,12 +198,12 @@ class Workspaces:
     def _begin(self, key: str) -> BranchFolder:
         if self._is_shared:
             _make_own(self._base)
-            folder = BranchFolder(self._path_of(key), self.project)
+            folder = BranchFolder(self._path_of(key), self.project, self._data_folders)
         elif self._free:
             folder = self._free.pop()
         else:
             self._made += 1
-            folder = BranchFolder(f"{self._own_base()}/{self._made}", self.project)
+            folder = BranchFolder(f"{self._own_base()}/{self._made}", self.project, self._data_folders)
         folder.prepare()
         self._open[key] = folder
         return folder
@@ -163,26 +211,62 @@ class Workspaces:
     def _end(self, key: str, node: str) -> str:
         folder = self._open.pop(key)
         stored = self._stored.pop(key, set())
-        if key in self._failed:
-            self._failed.discard(key)
+        failed = self._failed.pop(key, None)
+        if failed and self._keeps_failed:
             return folder.path
         if self._is_shared:
             return ""
         left = folder.clear(stored)
-        if left:
-            found = self._leftovers.setdefault(node, _Leftovers())
-            found.branches += 1
-            found.names.update(dict.fromkeys(left))
-        self._free.append(folder)
+        self._note_left(node, left)
+        if folder.is_clean:
+            self._free.append(folder)
+        else:
+            remove_folder(folder.path)
         return ""
+
+    def _note_left(self, node: str, left: Iterable[str]) -> None:
+        names = dict.fromkeys(left)
+        if names:
+            parts = node.split(".")
+            found = self._leftovers.setdefault(".".join(parts[::2]), _Leftovers())
+            found.branches += 1
+            found.names.update(names)
 
     def _own_base(self) -> str:
         if not self._base:
-            self._base = make_folder("magnus-work-", self._run_id)
+            try:
+                self._base = make_folder("magnus-work-", self._run_id)
+            except OSError as error:
+                message = f"cannot make a folder for the files of branches: {error}; set TMPDIR to a folder with room"
+                raise ExecutionError(message) from error
         return self._base
 
     def _path_of(self, key: str) -> str:
         return f"{self._base}/{sha256(key.encode(errors='replace')).hexdigest()[:32]}"
+
+
+def _who(node: str, count: int, isolation: Isolation) -> str:
+    if not node:
+        return "the outermost graph"
+    if isolation is Isolation.STEP:
+        return f"{count} {'attempt' if count == 1 else 'attempts'} of '{node}'"
+    return f"{count} {'branch' if count == 1 else 'branches'} of '{node}'"
+
+
+def kept_files(branch: str, path: str) -> str:
+    """Return the sentence on the folder of *branch*, or of the outermost graph (`""`), which is kept in *path*."""
+    who = f"branch '{address(branch)}'" if branch else "the outermost graph"
+    return f"the files of {who} are kept in {path}"
+
+
+def data_folders_of(graph: Graph, default: str) -> list[str]:
+    """Return the data folders that the steps of *graph* name, and that of the catalog, *default*."""
+    named = (
+        node.catalog.compute_data_folder
+        for _, node in graph.walk()
+        if node.catalog is not None and node.catalog.compute_data_folder
+    )
+    return list(dict.fromkeys((default, *named)))
 
 
 def _make_own(path: str) -> None:
@@ -208,7 +292,9 @@ def workspace_of(context: RunContext, job: Job) -> Workspace:
 
 def remove_folder(path: str) -> None:
     """Remove a folder with everything in it, as far as that is possible."""
-    with suppress(OSError):
+    shutil.rmtree(path, ignore_errors=True)
+    if os.path.lexists(path):
+        make_removable(path)
         shutil.rmtree(path, ignore_errors=True)
 
 

@@ -284,7 +284,7 @@ def _file_name(name: str) -> str:
         message = "an object needs a name"
         raise ExecutionError(message)
     encoded = _NOT_IN_FILE_NAMES.sub(
-        lambda match: "".join(f"%{byte:02X}" for byte in match.group().encode()), name
+        lambda match: "".join(f"%{byte:02X}" for byte in match.group().encode(errors="surrogatepass")), name
     )
     return f"{shortened(encoded, LONGEST_FILE_NAME)}{OBJECT_SUFFIX}"
 

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from magnus.domain.names import branch_name, short_name, step_name
+from magnus.domain.names import branch_name, step_name
 from magnus.domain.run_log import BranchLog, Status
 from magnus.engine.composite import failure_of, open_branch, record_join
 from magnus.engine.interrupt import StopRun
@@ -15,6 +15,7 @@ from magnus.engine.one_by_one import OneByOneExecutor
 from magnus.engine.scope import Scope
 from magnus.engine.step_files import join_files
 from magnus.engine.traversal import Traversal, next_node_name
+from magnus.engine.workspaces import kept_files
 from magnus.errors import ConfigurationError, ExecutionError
 from magnus.ports.executor import InteractiveExecutor, OrchestrationExecutor
 from magnus.ports.node_type import Role
@@ -22,7 +23,13 @@ from magnus.usecases.closing import check_run_is_open, stopped
 from magnus.usecases.inside_run import inside_run
 from magnus.usecases.node_address import find_branch, find_node
 from magnus.usecases.reached import check_is_reached, is_reached, read_branch
-from magnus.usecases.single_node import begin_step, check_branch_is_open, end_step, tell_in_order
+from magnus.usecases.single_node import (
+    begin_step,
+    check_branch_is_open,
+    end_step,
+    stored_files,
+    tell_in_order,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -153,9 +160,14 @@ def _join(inside: InsideRun, address: Address, step: StepLog | None) -> Status:
     internal_names = [branch_name(address.name, name) for name, _, _ in branches]
     join_files(context, address.name, internal_names, address.branch.scopes(context.types))
     failed = _failed(context, address, [name for name, _, _ in branches])
-    for name in internal_names:
-        if short_name(name) not in failed:  # the files of the others are kept
-            context.workspaces.remove(name)
+    for name, (key, graph, _) in zip(internal_names, branches, strict=True):
+        if key not in failed:
+            if context.workspaces.kept(name):
+                context.workspaces.remove(name, stored_files(context, name, graph))
+        elif kept := context.workspaces.kept(name):
+            reporter.warning(kept_files(name, kept))
+    for left in context.workspaces.take_leftovers():
+        reporter.warning(left)
     if failed:
         step.message = failure_of(failed)
         return end_step(context, step, Status.FAIL)

@@ -16,6 +16,7 @@ from magnus.engine.interrupt import StopRun
 from magnus.engine.masking import Masker, mask_config
 from magnus.engine.recorder import read_run_log
 from magnus.engine.traversal import Traversal
+from magnus.engine.workspaces import data_folders_of
 from magnus.errors import InterruptedRunError, ServiceError
 from magnus.usecases.outcome import Outcome
 from magnus.usecases.run_ids import new_run_id
@@ -106,6 +107,8 @@ class Execution:
             main_module=_main_module(self._graph),
             keeper=self._keeper,
             debugs=self._request.debugs,
+            is_strict=self._request.strict,
+            data_folders=data_folders_of(self._graph, self._services.catalog.compute_data_folder),
         )
         try:
             run.hold(locked_folders(self._shared_folders(), self._run_id, self._surroundings.parent_run_id))

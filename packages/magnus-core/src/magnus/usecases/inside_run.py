@@ -18,7 +18,7 @@ from magnus.engine.masking import Masker, mask_config
 from magnus.engine.one_by_one import OneByOneExecutor
 from magnus.engine.recorder import read_head
 from magnus.engine.skip_ahead import SkipAhead
-from magnus.engine.workspaces import Workspaces, shared_base
+from magnus.engine.workspaces import Workspaces, data_folders_of, shared_base
 from magnus.errors import ConfigurationError, RunLogExistsError, RunLogNotFoundError, ServiceError
 from magnus.plugins.discovery import find_plugins
 from magnus.plugins.manager import AdapterManager
@@ -29,7 +29,7 @@ from magnus.usecases.reading import read_definition
 from magnus.usecases.request_check import read_parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from magnus.bootstrap import Run
     from magnus.domain.graph import Graph
@@ -145,7 +145,9 @@ def inside_run(
             masker=masker,
             code_identities=identities.get(),
             services=services,
-            workspaces=_workspaces(setup, part.run_id),
+            workspaces=_workspaces(
+                setup, part.run_id, data_folders_of(graph, services.catalog.compute_data_folder)
+            ),
         )
         stack.callback(run.close)
         run_config = {**described, "dag": graph.definition()}
@@ -158,13 +160,17 @@ def inside_run(
         yield InsideRun(graph, head, run, has_begun)
 
 
-def _workspaces(setup: Setup, run_id: str) -> Workspaces:
+def _workspaces(setup: Setup, run_id: str, data_folders: Sequence[str]) -> Workspaces:
     """Return the folders of the run's steps: each process finds that of its branch, or has one of its own as a pod does."""
     isolation = setup.executor_capabilities().isolation
     project = os.getcwd()  # noqa: PTH109
     if isolation is Isolation.NONE and issubclass(setup.executor.adapter, OrchestrationExecutor):
-        return Workspaces(Isolation.STEP, project)
-    return Workspaces(isolation, project, shared_base=shared_base(run_id))
+        return Workspaces(
+            Isolation.STEP, project, data_folders=data_folders, keeps_failed=False, run_id=run_id
+        )
+    if isolation is Isolation.STEP:  # each step is a process of its own
+        return Workspaces(isolation, project, data_folders=data_folders, run_id=run_id)
+    return Workspaces(isolation, project, data_folders=data_folders, shared_base=shared_base(run_id))
 
 
 def _recorded_graph(services: Services, part: Part, adapters: AdapterManager) -> Graph:

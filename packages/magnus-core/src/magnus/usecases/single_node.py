@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from magnus.domain.jobs import Job
-from magnus.domain.names import ROOT_BRANCH
+from magnus.domain.names import ROOT_BRANCH, branch_name, step_name
 from magnus.domain.run_log import BranchLog, Status, StepLog
 from magnus.engine.attempts import pause_seconds, record_stopped
 from magnus.engine.interrupt import StopRun
+from magnus.engine.workspaces import kept_files
 from magnus.errors import ConfigurationError
 from magnus.ports.executor import InteractiveExecutor
 from magnus.ports.node_type import Role
@@ -18,7 +19,7 @@ from magnus.usecases.node_address import find_node
 from magnus.usecases.reached import check_is_reached, is_reached, read_branch
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from magnus.domain.graph import Graph
     from magnus.engine.context import RunContext
@@ -202,8 +203,36 @@ def _close(inside: InsideRun, address: Address) -> Status:
         context.recorder.add_branch_log(BranchLog(address.branch.name, outcome))
         return Status.SUCCESS
     close_run(context, head, outcome, last_values(context))
-    context.workspaces.remove(ROOT_BRANCH)
+    _leave_folder(context, inside.graph, outcome)
     return outcome
+
+
+def _leave_folder(context: RunContext, graph: Graph, outcome: Status) -> None:
+    """Remove the folder of the outermost graph, unless the run has failed."""
+    path = context.workspaces.kept(ROOT_BRANCH)
+    if path and outcome is Status.FAIL:
+        context.reporter.warning(kept_files(ROOT_BRANCH, path))
+        return
+    context.workspaces.remove(ROOT_BRANCH, stored_files(context, ROOT_BRANCH, graph) if path else ())
+    for left in context.workspaces.take_leftovers():
+        context.reporter.warning(left)
+
+
+def stored_files(context: RunContext, branch: str, graph: Graph) -> set[str]:
+    """Return the names of the files that the steps of *branch* have in the catalog."""
+    names = list(_steps_with_files(context, branch, graph))
+    steps = context.recorder.get_step_logs(names)
+    return {entry.name for step in steps.values() for entry in step.data_catalog if entry.stage != "log"}
+
+
+def _steps_with_files(context: RunContext, branch: str, graph: Graph) -> Iterator[str]:
+    for node in graph.nodes.values():
+        name = step_name(branch, node.name)
+        if node.task is not None:
+            yield name
+        elif node.is_composite and context.types.node_type(node.type).branches_share_scope:
+            for key, inner in node.branches.items():
+                yield from _steps_with_files(context, branch_name(name, key), inner)
 
 
 def _check_closes_run(address: Address) -> None:

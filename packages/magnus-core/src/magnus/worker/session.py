@@ -5,6 +5,7 @@ Parameters and metrics stay here until the task has returned. Secrets and files 
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from magnus.domain.nodes import CatalogSettings, Resources
     from magnus.engine.workers.messages import TaskMessage, WorkerSetup
     from magnus.ports.experiment_tracker import Metric
+    from magnus.worker.foreign_files import ForeignFiles
     from magnus.worker.worker import Channel
 
 
@@ -38,6 +40,7 @@ class WorkerSession:
         self.set: dict[str, Any] = {}
         self.metrics: list[Metric] = []
         self._bridge: ChildBridge | None = None
+        self.opened_files: ForeignFiles | None = None
 
     def __enter__(self) -> WorkerSession:
         """Become the step that `magnus.get_parameter` and the other functions work on."""
@@ -168,7 +171,7 @@ class WorkerSession:
 
     def get_from_catalog(self, settings: CatalogSettings, folder: Path | None = None) -> list[DataCatalog]:
         """Bring files of this run to *folder*, or to the compute data folder."""
-        return self._entries(
+        entries = self._entries(
             {
                 "ask": "get",
                 "get": list(settings.get),
@@ -176,6 +179,12 @@ class WorkerSession:
                 "folder": None if folder is None else str(folder.absolute()),
             }
         )
+        if self.opened_files is not None:
+            data = f"{os.path.normpath(self._task.compute_data_folder)}/"
+            target = data if folder is None else f"{os.path.normpath(folder.absolute())}/"
+            for entry in entries:
+                self.opened_files.add_own(f"{target}{entry.name}".removeprefix(data))
+        return entries
 
     def put_in_catalog(self, folder: Path, patterns: Iterable[str]) -> list[DataCatalog]:
         """Store files below *folder* at once."""

@@ -13,6 +13,7 @@ from magnus.engine.child import STEP_VARIABLE
 from magnus.engine.failure import describe_failure
 from magnus.errors import MagnusError
 from magnus.ports.task_type import TaskResult
+from magnus.worker.foreign_files import observe, stop_observing
 from magnus.worker.session import WorkerSession
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class TaskRunner:
         self._types: dict[str, TaskType] = {}
         self._encode = encode_all
         self._describe = describe_failure
+        self._stop_observing = stop_observing
 
     def run(self, message: TaskMessage) -> dict[str, Any]:
         """Run *message* to its end, whatever it raises."""
@@ -40,6 +42,8 @@ class TaskRunner:
         try:
             _chdir(message.folder)
             os.environ[STEP_VARIABLE] = message.step_name
+            if message.watches_files:
+                session.opened_files = observe(message.compute_data_folder, message.folder, message.got)
             with session:
                 try:
                     result = self._type(message.task_type).run(message.command, message.options, session)
@@ -47,6 +51,8 @@ class TaskRunner:
                     if error.code:
                         raise
                     result = TaskResult()  # sys.exit(0) ends the task with success, not the worker
+                finally:
+                    self._stop_observing()
             # The values are the user's objects: to look at them is to run their code.
             values = self._encode({**session.set, **result.parameters}, f"step '{message.step_name}'")
             metrics = [
@@ -60,6 +66,7 @@ class TaskRunner:
                 "parameters": {str(name): value.text for name, value in values.items()},
                 "metrics": metrics,
                 "message": str(result.message),
+                "foreign": session.opened_files.names if session.opened_files else [],
             }
         except BaseException as error:  # noqa: BLE001 - user code: whatever it raises is the end of this task only
             return self.failed(error)

@@ -84,10 +84,10 @@ def test_files_that_were_not_put_are_named_once_for_a_node(project: Path) -> Non
         (folder / "lost.txt").write_text("lost")
         spaces.note_stored(place, ["kept.txt"])
         spaces.branch_ended(f"m.{item}")
-    assert spaces.take_leftovers("m") == (
+    assert spaces.take_leftovers() == [
         "2 branches of 'm' left files that are not in the catalog: lost.txt; list them under `put:` to keep them"
-    )
-    assert spaces.take_leftovers("m") == ""
+    ]
+    assert spaces.take_leftovers() == []
 
 
 def test_the_folder_of_a_branch_with_a_failed_step_is_kept(project: Path) -> None:
@@ -155,3 +155,97 @@ def test_a_shared_folder_of_somebody_else_is_not_used(project: Path, monkeypatch
     spaces = Workspaces(Isolation.BRANCH, str(project), shared_base=str(base))
     with pytest.raises(ExecutionError, match="remove it"):
         spaces.of(job("m.1.step", "m.1"), "data")
+
+
+def test_nothing_outside_is_removed_where_a_task_has_put_a_link_in_place_of_the_data_folder(
+    project: Path, tmp_path: Path
+) -> None:
+    """The link goes, its target stays."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "precious.txt").write_text("precious")
+    spaces = Workspaces(Isolation.BRANCH, str(project))
+    data = Path(spaces.of(job("m.1.step", "m.1"), "data").data_folder)
+    data.rmdir()
+    data.symlink_to(elsewhere)
+    spaces.branch_ended("m.1")
+    assert (elsewhere / "precious.txt").exists()
+    again = Path(spaces.of(job("m.2.step", "m.2"), "data").data_folder)
+    assert not again.is_symlink()
+    assert list(again.iterdir()) == []
+
+
+def test_links_are_as_the_project_is_when_a_branch_begins(project: Path) -> None:
+    """A replaced link is restored, and the link to a removed entry goes: to write there would write into the project."""
+    spaces = Workspaces(Isolation.BRANCH, str(project), data_folders=["src/out"])
+    folder = Path(spaces.of(job("m.1.step", "m.1"), "src/out").folder)
+    (folder / "config.yaml").unlink()
+    (folder / "config.yaml").symlink_to("/etc/hostname")
+    spaces.branch_ended("m.1")
+    (project / "dangling").unlink()
+    (project / "src" / "code.py").unlink()
+    (project / "src" / "new.py").write_text("")
+    again = Path(spaces.of(job("m.2.step", "m.2"), "src/out").folder)
+    assert again == folder
+    assert (folder / "config.yaml").readlink() == project / "config.yaml"
+    assert not (folder / "dangling").is_symlink()
+    assert sorted(path.name for path in (folder / "src").iterdir()) == ["new.py", "out"]
+
+
+def test_every_data_folder_of_the_run_is_private_to_every_branch(project: Path) -> None:
+    """Also where another step has named it: a step that writes there does not reach the project."""
+    spaces = Workspaces(Isolation.BRANCH, str(project), data_folders=["data", "other", "/elsewhere"])
+    folder = Path(spaces.of(job("m.1.step", "m.1"), "other").folder)
+    (folder / "data" / "x.txt").write_text("x")
+    assert not (project / "data" / "x.txt").exists()
+
+
+def test_the_project_folder_as_data_folder_is_private_but_for_its_entries(project: Path) -> None:
+    """These are links, and are never left behind."""
+    spaces = Workspaces(Isolation.BRANCH, str(project), data_folders=["."])
+    place = spaces.of(job("m.1.step", "m.1"), ".")
+    assert place.folder == place.data_folder
+    (Path(place.folder) / "own.txt").write_text("own")
+    spaces.branch_ended("m.1")
+    assert spaces.take_leftovers() == [
+        "1 branch of 'm' left files that are not in the catalog: own.txt; list them under `put:` to keep them"
+    ]
+    again = Path(spaces.of(job("m.2.step", "m.2"), ".").folder)
+    assert sorted(path.name for path in again.iterdir()) == ["config.yaml", "dangling", "data", "src"]
+
+
+def test_a_branch_whose_step_succeeds_at_another_attempt_is_not_kept(project: Path) -> None:
+    """Nothing in it is to be looked at."""
+    spaces = Workspaces(Isolation.BRANCH, str(project))
+    place = job("m.1.step", "m.1")
+    spaces.of(place, "data")
+    spaces.attempt_ended(place, failed=True)
+    spaces.attempt_ended(place, failed=False)
+    assert spaces.branch_ended("m.1") == ""
+
+
+def test_folders_without_permissions_are_removed(project: Path) -> None:
+    """A task may take them away; the next branch begins empty all the same."""
+    spaces = Workspaces(Isolation.BRANCH, str(project))
+    data = Path(spaces.of(job("m.1.step", "m.1"), "data").data_folder)
+    (data / "closed" / "inner").mkdir(parents=True)
+    (data / "closed" / "inner" / "x").write_text("x")
+    (data / "closed").chmod(0o500)
+    data.chmod(0o500)
+    spaces.branch_ended("m.1")
+    assert list(Path(spaces.of(job("m.2.step", "m.2"), "data").data_folder).iterdir()) == []
+
+
+def test_names_of_left_files_are_told_once_for_nested_maps(project: Path) -> None:
+    """By the nodes, whatever the items."""
+    spaces = Workspaces(Isolation.BRANCH, str(project))
+    for item in ("1", "2"):
+        name = f"outer.{item}.inner.x"
+        folder = Path(spaces.of(job(f"{name}.step", f"outer.{item}", name), "data").folder)
+        (folder / "left.txt").write_text("left")
+        (folder / "__pycache__").mkdir()
+        (folder / "__pycache__" / "x.pyc").write_text("")
+        spaces.branch_ended(name)
+    assert spaces.take_leftovers() == [
+        "2 branches of 'outer.inner' left files that are not in the catalog: left.txt; list them under `put:` to keep them"
+    ]

@@ -69,6 +69,7 @@ class TaskMessage(NamedTuple):
         staging_token: Part of the names under which this attempt stages files.
         got: Names of the files that were brought from the catalog.
         function: The function, pickled by value, where no process can import it; empty otherwise.
+        watches_files: True if files of the data folder are noticed that the task opens and has neither got nor made.
     """
 
     step_name: str
@@ -85,6 +86,7 @@ class TaskMessage(NamedTuple):
     staging_token: str = ""
     got: Sequence[str] = ()
     function: bytes = b""
+    watches_files: bool = False
 
 
 class Inbox:

@@ -403,6 +403,8 @@ class WorkerPool:
         else:
             try:
                 attempt.take_results(done or {})
+                if warning := attempt.judge_opened_files(done or {}):
+                    running.warn(warning)
                 attempt.succeed()
             except Exception as error:  # noqa: BLE001 - an adapter's own, too
                 running.say(attempt.fail_by(error))

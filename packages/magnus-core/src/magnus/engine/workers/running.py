@@ -7,6 +7,7 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from magnus.engine.child import OUTPUTS, SecretNames
+from magnus.engine.reporting import SilentReporter
 from magnus.engine.step_output import StepOutput
 
 if TYPE_CHECKING:
@@ -64,6 +65,13 @@ class Running:
     def say(self, text: str) -> None:
         """Add a line of ours to the step's log."""
         self.output.write(f"{text}\n".encode(errors="backslashreplace"), 2)
+
+    def warn(self, text: str) -> None:
+        """Warn the person who watches the run; where only the step's output reaches them, by a line in it."""
+        reporter = self.attempt.context.reporter
+        if isinstance(reporter, SilentReporter):
+            self.say(f"warning: {text}")
+        reporter.warning(text)
 
     def close(self) -> None:
         """Remove the files of the attempt."""
