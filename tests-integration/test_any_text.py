@@ -110,10 +110,13 @@ def test_every_text_in_a_run_log_can_be_shown(
             recorder.add_step_log(StepLog("each", "each", Status.FAIL, "map", message=text))
             recorder.add_step_log(step)
             recorder.set_run_log(RunLog(run_id, status=Status.FAIL, message=text, tag=text))
-        shown = json.loads(call(monkeypatch, "runs", "show", run_id, "--json", "-c", "config.yaml", encoding=encoding))
+        shown = json.loads(
+            call(monkeypatch, "runs", "show", run_id, "--json", "-c", "config.yaml", encoding=encoding)
+        )
         assert shown["message"] == text
         call(monkeypatch, "runs", "show", run_id, "-c", "config.yaml", encoding=encoding)
-        listed = json.loads(call(monkeypatch, "runs", "list", "--json", "-c", "config.yaml", "--limit", "1000", encoding=encoding))
+        arguments = ("runs", "list", "--json", "-c", "config.yaml", "--limit", "1000")
+        listed = json.loads(call(monkeypatch, *arguments, encoding=encoding))
         assert text in [run["tag"] for run in listed]
         call(monkeypatch, "runs", "list", "-c", "config.yaml", "--limit", "3", encoding=encoding)
 

@@ -149,7 +149,8 @@ def test_attempts_in_parallel_branches_start_from_the_same_files(project: Projec
     """The files of the step, as they were before its first attempt, whatever other branches do."""
     again = (
         "cat data/x.txt; test $(cat data/x.txt) = $MAGNUS_PRM_item; echo broken > data/x.txt; "
-        'test -e "$OLDPWD/never" || test -n "$(ls tried-$MAGNUS_PRM_item 2>/dev/null)" || { touch tried-$MAGNUS_PRM_item; exit 1; }'
+        'test -e "$OLDPWD/never" || test -n "$(ls tried-$MAGNUS_PRM_item 2>/dev/null)" '
+        "|| { touch tried-$MAGNUS_PRM_item; exit 1; }"
     )
     write(
         project,
@@ -157,9 +158,7 @@ def test_attempts_in_parallel_branches_start_from_the_same_files(project: Projec
         enable_parallel=True,
         max_workers=2,
     )
-    log = json.loads(
-        project.magnus("execute", "-p", "parameters.json", "-c", "config.yaml", "--json").stdout
-    )
+    log = json.loads(project.magnus("execute", "-p", "parameters.json", "-c", "config.yaml", "--json").stdout)
     assert {len(step["attempts"]) for name, step in steps_of(log).items() if name.endswith(".s1")} == {2}
     assert log["status"] == "SUCCESS"
 
@@ -180,7 +179,9 @@ def test_isolation_of_steps_is_that_of_batch(project: Project) -> None:
 
 def test_isolation_of_runs_gives_the_outermost_graph_a_folder(project: Project) -> None:
     """Nothing is written in the project; what would be lost is told."""
-    write(project, {"make": shell("mkdir -p data; echo x > data/x.txt; echo y > y.txt") | PUT}, isolation="run")
+    write(
+        project, {"make": shell("mkdir -p data; echo x > data/x.txt; echo y > y.txt") | PUT}, isolation="run"
+    )
     told = " ".join(run(project).split())
     assert not (project.folder / "data").exists()
     assert not (project.folder / "y.txt").exists()
@@ -245,7 +246,9 @@ TWO_RUNS = """\
 @pytest.mark.parametrize("isolation", ["branch", "run"])
 def test_two_runs_in_one_folder_are_kept_apart(project: Project, isolation: str) -> None:
     """The second is refused, with the first one's name and the remedy; with the remedy both run."""
-    write(project, {"make": python("tasks.make") | PUT, "use": python("tasks.use") | GET}, isolation=isolation)
+    write(
+        project, {"make": python("tasks.make") | PUT, "use": python("tasks.use") | GET}, isolation=isolation
+    )
     project.write("tasks.py", TWO_RUNS)
     options = ("execute", "-c", "config.yaml")
     first = project.start(*options, "--run-id", "first", MAGNUS_PRM_who="alice", MAGNUS_PRM_pause="1")

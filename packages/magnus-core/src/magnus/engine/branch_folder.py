@@ -152,7 +152,7 @@ class BranchFolder:
         self._real.sort(key=lambda each: each.count("/") + bool(each))
         self._seen.clear()
 
-    def _link_entries(self, real: str) -> None:
+    def _link_entries(self, real: str) -> None:  # noqa: C901 - one look at each entry of two folders
         """Let the links in *real* be those to the entries of the project; a data folder has none."""
         if real in self._data and real:
             return

@@ -178,8 +178,8 @@ def _open(
         names_steps=False,
         records_stops=not forwarded.is_unattended,
         limits_time=False,
-        workspaces=Workspaces(Isolation.NONE, os.getcwd(), fixed=job.folder),
-        is_strict=job.is_strict,  # noqa: PTH109
+        workspaces=Workspaces(Isolation.NONE, str(Path.cwd()), fixed=job.folder),
+        is_strict=job.is_strict,
     )
 
 
