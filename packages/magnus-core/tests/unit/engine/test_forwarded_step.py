@@ -63,6 +63,7 @@ class Stage:
             reporter=SilentReporter(),
             services=SimpleNamespace(catalog=DoNothingCatalog()),
             workspaces=Workspaces(Isolation.NONE, str(Path.cwd())),
+            is_strict=True,
         )
         path = None if job is None else self.log
         step = ForwardedStep(context, job, needs, path, inside_compute=inside_compute, **more)
@@ -135,7 +136,7 @@ def test_stdin_holds_all_that_the_process_needs(stage: Stage) -> None:
         private_files={"/p/a": b"\0", "/p/b": b""},
         private_environment={"N": "v"},
         endpoints=(("db", 1), ("track", 2)),
-        job=ForwardedJob("run", "night", "each.x.fit", 3, (("item", "é x"),), DEFINITION),
+        job=ForwardedJob("run", "night", "each.x.fit", 3, (("item", "é x"),), DEFINITION, is_strict=True),
     )
     assert read(stage.step(None)).job is None
 
