@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from magnus.domain.left_processes import RUN_VARIABLE
@@ -58,7 +57,7 @@ def find_surroundings(environ: Mapping[str, str]) -> Surroundings:
 def _set_by_step(context_file: str) -> Mapping[str, str] | None:
     """Return the digests of the parameters of the step; None if it has ended and they are not known any more."""
     try:
-        with Path(context_file).open(encoding="utf-8", errors="surrogatepass") as file:
+        with open(context_file, encoding="utf-8", errors="surrogatepass") as file:
             found = json.load(file).get(SET_VARIABLES)
     except (OSError, ValueError, AttributeError):
         return None

@@ -31,6 +31,7 @@ _TIMERS = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
 
 _STREAMS = ("stdin", "stdout", "stderr", "__stdin__", "__stdout__", "__stderr__")
 _HOOKS = ("excepthook", "displayhook", "unraisablehook", "breakpointhook")
+_LISTS = ("path", "argv", "meta_path", "path_hooks", "warnoptions")
 _MISSING = object()
 
 
@@ -44,7 +45,7 @@ class ProcessState:
         self._folder = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._folder_name = os.getcwd()
         self._project = self._folder_name
-        self._environment = dict(os.environ)
+        self._environ, self._environment = os.environ, dict(os.environ)
         self._raw_environment = dict(_raw_environment())
         self._umask = self._read_umask()
         self._handlers = {number: signal.getsignal(number) for number in _SIGNALS}
@@ -55,10 +56,7 @@ class ProcessState:
         self._gc = (gc.isenabled(), gc.get_threshold())
         self._timezone = (time.tzname, time.timezone, time.altzone, time.daylight)
         self._sys = {name: getattr(sys, name) for name in (*_STREAMS, *_HOOKS, "dont_write_bytecode")}
-        self._lists = [
-            (each, list(each))
-            for each in (sys.path, sys.argv, sys.meta_path, sys.path_hooks, sys.warnoptions)
-        ]
+        self._lists = {name: (getattr(sys, name), list(getattr(sys, name))) for name in _LISTS}
         self._threading_hook = threading.excepthook
         self._logging = LoggingState()
         self._warnings = list(warnings.filters)
@@ -126,6 +124,8 @@ class ProcessState:
             moved = True
         if moved:
             functions.fchdir(self._folder)
+        if getattr(os, "environ", None) is not self._environ:
+            os.environ = self._environ  # noqa: B003 - it is the object that stands for the environment
         if _raw_environment() != self._raw_environment:
             for name in os.environ.keys() - self._environment.keys():
                 del os.environ[name]
@@ -167,7 +167,9 @@ class ProcessState:
                 setattr(sys, name, value)
         if any(stream.closed for stream in (sys.stdin, sys.stdout, sys.stderr)):
             reasons.append("streams")
-        for each, original in self._lists:
+        for name, (each, original) in self._lists.items():
+            if getattr(sys, name, None) is not each:
+                setattr(sys, name, each)
             if each != original:
                 each[:] = original
         if threading.excepthook is not self._threading_hook:

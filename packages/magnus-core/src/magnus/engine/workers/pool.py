@@ -273,7 +273,11 @@ class WorkerPool:
         """
         for worker in self._workers:
             if worker.state is WorkerState.READY:
-                return worker
+                if not worker.is_gone:
+                    return worker
+                worker.state = (
+                    WorkerState.LEAVING
+                )  # killed while it had nothing to do, which is no step's failure
         worker = Worker(self._keeper.fork_worker())
         worker.send(self._setup())
         self._workers.append(worker)

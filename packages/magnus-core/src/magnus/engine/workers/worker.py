@@ -6,6 +6,7 @@ import os
 import pickle
 from contextlib import suppress
 from enum import Enum, auto
+from socket import MSG_PEEK
 from typing import TYPE_CHECKING, Any
 
 from magnus.engine.workers.messages import Inbox, decode_json, encode_json, framed
@@ -61,6 +62,16 @@ class Worker:
     def has_to_send(self) -> bool:
         """True if a message waits until the worker reads."""
         return bool(self._outgoing)
+
+    @property
+    def is_gone(self) -> bool:
+        """True if the process has ended, which its guard is about to tell."""
+        try:
+            return not self.ends.channel.recv(1, MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
 
     def send(self, message: object) -> None:
         """Send a message that the worker trusts."""
