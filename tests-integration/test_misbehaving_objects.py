@@ -87,7 +87,7 @@ FLOW = """\
     if __name__ == "__main__":
         bad = Task("bad", globals()[sys.argv[1]], retry=2, on_failure="after")
         try:
-            Pipeline(bad, Task("after", after)).execute(run_id="run")
+            Pipeline([bad, Task("after", after)]).execute(run_id="run")
         except Exception as error:  # a failed run may be raised; the test reads the log
             print(type(error).__name__)
 """

@@ -105,10 +105,20 @@ def to_result(returned: Any, what: str) -> TaskResult:
     """Return what a task that returned *returned* leaves; *what* names it in messages.
 
     Raises:
-        TaskFailedError: A dict has a key that is not a string.
+        TaskFailedError: A dict has a key that is not a string, or what was returned leaves the program when it is read.
     """
     if returned is None:
         return _NOTHING
+    try:
+        return _read(returned, what)
+    except (
+        SystemExit
+    ) as error:  # not the end of the task: its results would be lost, and it would count as a success
+        message = f"{what} returned a {type(returned).__name__} that calls sys.exit when it is read"
+        raise TaskFailedError(message) from error
+
+
+def _read(returned: Any, what: str) -> TaskResult:
     if isinstance(returned, dict):
         for key in returned:
             if not isinstance(key, str):
