@@ -20,9 +20,9 @@ _getrlimit = resource.getrlimit
 
 
 def _streams() -> tuple[Any, ...]:
+    streams: tuple[Any, Any] = (sys.stdout, sys.stderr)  # typed as TextIO, which says less than they have
     return tuple(
-        (each.encoding, each.errors, each.line_buffering, each.write_through, each.closed)
-        for each in (sys.stdout, sys.stderr)
+        (each.encoding, each.errors, each.line_buffering, each.write_through, each.closed) for each in streams
     )
 
 
