@@ -26,10 +26,6 @@ def _streams() -> tuple[Any, ...]:
     )
 
 
-def _tempdir() -> Any:
-    return getattr(_loaded("tempfile"), "tempdir", None)
-
-
 def _process_name() -> Any:
     processes = _loaded("multiprocessing.process")
     return None if processes is None else processes.current_process().name
@@ -87,7 +83,6 @@ FACTS: dict[str, Callable[[], Any]] = {
     "threads": lambda: (_thread._count(), threading.main_thread().name),  # noqa: SLF001 - threads that threading does not know
     "hooks of threads": lambda: (threading.gettrace(), threading.getprofile()),
     "logging": _logging,
-    "temporary folder": _tempdir,
     "process name": _process_name,
     "start method": _start_method,
     "csv": _csv,

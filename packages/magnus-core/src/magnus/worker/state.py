@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 import warnings
+import weakref
 from contextlib import suppress
 from operator import is_
 from typing import Any
@@ -62,12 +63,16 @@ class ProcessState:
         self._warnings = list(warnings.filters)
         self._patches = Patches(self._project)
         self._dictionaries = [(vars(sys.modules[name]), dict(vars(sys.modules[name]))) for name in SHARED]
+        # A first finalizer registers the exit handler of them all; a step that makes a temporary folder makes one.
+        weakref.finalize(self, int).detach()
+        self._temporary_folder = _temporary_folder()
         self._exit_handlers = atexit._ncallbacks()  # noqa: SLF001 - there is no public way
         self._facts = facts.look()
         self._descriptors = self._os.descriptors()
 
     def notice_imports(self) -> None:
         """Remember modules that were imported for a task, before the task begins."""
+        self._temporary_folder = _temporary_folder()
         self._patches.notice_imports()
         self._logging = LoggingState()
         self._warnings = list(warnings.filters)
@@ -107,6 +112,8 @@ class ProcessState:
             self._os.setprofile(None)
 
     def _restore_modules(self, reasons: list[str]) -> None:
+        if _temporary_folder() != self._temporary_folder:  # also where `gettempdir` has remembered it
+            sys.modules["tempfile"].tempdir = self._temporary_folder  # type: ignore[attr-defined]
         for dictionary, original in self._dictionaries:
             if len(dictionary) != len(original) or not all(
                 map(is_, map(dictionary.get, original), original.values())
@@ -266,3 +273,7 @@ def _decimal_defaults(decimal: Any) -> dict[str, Any]:
 def _raw_environment() -> Any:
     # The encoded dict behind os.environ: comparing it takes a microsecond, decoding every variable first a hundred.
     return getattr(os.environ, "_data", os.environ)
+
+
+def _temporary_folder() -> Any:
+    return getattr(sys.modules.get("tempfile"), "tempdir", None)
