@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
-from types import FunctionType
+from types import FunctionType, ModuleType
 from typing import Any
 
 _MOST_VALUES = 2_000
@@ -44,6 +44,8 @@ def _content(value: Any, room: list[int], seen: set[int]) -> Any:
 def _parts(value: Any) -> list[Any] | None:
     """Return the objects that *value* holds and that can be replaced by others; None if there are none."""
     kind = type(value)
+    if isinstance(value, ModuleType):  # looked at by itself; `time` holds other objects after each `tzset`
+        return None
     if kind in (list, tuple, deque):
         return list(value)
     if kind in (set, frozenset):

@@ -98,6 +98,7 @@ class ProcessState:
             ("interpreter", self._restore_interpreter),
             ("logging", self._restore_logging),
             ("libraries", self._restore_libraries),
+            ("facts", self._look_at_facts),  # last: what was put back is no reason
         ):
             try:
                 step(reasons)
@@ -148,7 +149,6 @@ class ProcessState:
         reasons = []
         if (time.tzname, time.timezone, time.altzone, time.daylight) != self._timezone:
             reasons.append("time zone")
-        reasons += facts.changed(self._facts)
         descriptors = functions.descriptors()
         if descriptors > self._descriptors and self._patches.has_new_modules:
             self._descriptors = descriptors  # a library has opened some for good
@@ -230,6 +230,9 @@ class ProcessState:
             tracing.stop()
         if threading.stack_size() != 0:
             threading.stack_size(0)
+
+    def _look_at_facts(self, reasons: list[str]) -> None:
+        reasons += facts.changed(self._facts)
 
     def _read_umask(self) -> int:
         mask = self._os.umask(0o077)

@@ -114,3 +114,19 @@ def test_the_environment_is_the_same_object_as_before(tmp_path: Path, change: st
         assert "ALSO" not in environ
         """,
     )
+
+
+def test_a_module_that_only_imports_others_keeps_the_worker(tmp_path: Path) -> None:
+    """The state of the libraries that it names is not its own."""
+    (tmp_path / "work.py").write_text("import os, signal, sys, time\n")
+    check(
+        tmp_path,
+        """
+        path.insert(0, start)
+        before[0].insert(0, start)
+        again = ProcessState()
+        import work
+        again.notice_imports()
+        assert [again.restore() for _ in range(3)] == [[], [], []]
+        """,
+    )
