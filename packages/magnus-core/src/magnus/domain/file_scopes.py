@@ -19,6 +19,7 @@ from urllib.parse import unquote
 from magnus.domain.file_patterns import LOG_FOLDER, NOTES_FOLDER
 from magnus.domain.names import ROOT_BRANCH, parent, split
 from magnus.domain.nothing import NOTHING
+from magnus.domain.wording import first_of
 from magnus.errors import ExecutionError
 
 if TYPE_CHECKING:
@@ -498,10 +499,9 @@ def ambiguous(name: str, addresses: Sequence[str]) -> str:
     """Return the message for a plain *name* that branches put with different contents, found at *addresses*."""
     is_object = shown(name) != name
     paths = [shown(path) for path in addresses]
-    more = f" and {len(paths) - _NAMES_SHOWN} more" if len(paths) > _NAMES_SHOWN else ""
     message = (
         f"{shown(name)!r} was put with different contents by {len(paths)} branches: "
-        f"{', '.join(paths[:_NAMES_SHOWN])}{more}; get one of them"
+        f"{first_of(paths, _NAMES_SHOWN)}; get one of them"
     )
     glob = _common_glob(addresses)
     return f"{message}, or all by {glob!r}" if glob and not is_object else message

@@ -9,6 +9,7 @@ from magnus.domain.file_patterns import LOG_FOLDER
 from magnus.domain.names import LONGEST_FILE_NAME, parent, shortened
 from magnus.domain.parameters import Value
 from magnus.domain.run_log import DataCatalog, Status, StepAttempt
+from magnus.domain.wording import first_of
 from magnus.engine.failure import Failure, names_of
 from magnus.engine.interrupt import INTERRUPTED
 from magnus.engine.scope import Scope
@@ -144,10 +145,9 @@ class Attempt:
         names = described.get("foreign")
         if not isinstance(names, list) or not names:
             return ""
-        shown = ", ".join(str(name) for name in names[:_NAMES_SHOWN])
-        more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
+        shown = first_of([str(name) for name in names], _NAMES_SHOWN)
         text = self.context.masker.mask(
-            f"the task has opened files of the data folder that it neither got nor made: {shown}{more}; on other executors "
+            f"the task has opened files of the data folder that it neither got nor made: {shown}; on other executors "
             "they would be missing, so list them under `get:`"
         )
         if self.context.is_strict:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from magnus.domain.run_log import CodeIdentity
+from magnus.domain.wording import first_of
 
 _GIT_SECONDS = 10
 _NAMED_CHANGES = 5
@@ -70,8 +71,7 @@ class CodeIdentities:
         changes = [_changed_path(line) for line in lines if line[:1] in _FIELDS_BEFORE_PATH]
         message = ""
         if changes:
-            more = f" and {len(changes) - _NAMED_CHANGES} more" if len(changes) > _NAMED_CHANGES else ""
-            message = f"uncommitted: {', '.join(changes[:_NAMED_CHANGES])}{more}"
+            message = f"uncommitted: {first_of(changes, _NAMED_CHANGES)}"
         url = _finish(_start("config", "--get", "remote.origin.url"))[0] or [""]
         return CodeIdentity(commit, "git", not changes, _without_password(url[0]), message)
 

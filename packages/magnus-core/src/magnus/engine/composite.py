@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from magnus.domain.names import ROOT_BRANCH, branch_name, step_name
 from magnus.domain.parameters import Value
 from magnus.domain.run_log import BranchLog, Status
+from magnus.domain.wording import first_of
 from magnus.engine.attempts import Begun
 
 if TYPE_CHECKING:
@@ -160,9 +161,7 @@ def open_branch(
 
 def failure_of(failed_branches: Sequence[str]) -> str:
     """Say in which branches a composite node failed, without listing thousands."""
-    more = len(failed_branches) - _NAMED_FAILURES
-    ending = f" and {more} more" if more > 0 else ""
-    return f"failed in {', '.join(failed_branches[:_NAMED_FAILURES])}{ending}"
+    return f"failed in {first_of(failed_branches, _NAMED_FAILURES)}"
 
 
 def record_join(recorder: RunRecorder, step: StepLog, branch: str, scope: Scope, outputs: Values) -> None:

@@ -21,6 +21,7 @@ from magnus.domain.file_scopes import (
 )
 from magnus.domain.names import parent
 from magnus.domain.run_log import DataCatalog
+from magnus.domain.wording import first_of
 from magnus.engine.catalog_sync import compile_pattern, find_files, pattern_in
 from magnus.errors import ExecutionError
 
@@ -293,8 +294,7 @@ class StepFiles:
         ]
         if names and not met:
             return
-        more = f" and {len(met) - _NAMES_SHOWN} more" if len(met) > _NAMES_SHOWN else ""
-        over = f"passed over {', '.join(met[:_NAMES_SHOWN])}{more}" if met else ""
+        over = f"passed over {first_of(met, _NAMES_SHOWN)}" if met else ""
         if names:
             self._warn(f"the put pattern {pattern!r} {over}: only regular files inside {folder} are put")
         else:
