@@ -125,10 +125,7 @@ class BranchFolder:
 
     def _remove(self, entry: os.DirEntry[str]) -> None:
         if entry.is_dir(follow_symlinks=False):
-            shutil.rmtree(entry.path, ignore_errors=True)
-            if os.path.lexists(entry.path):
-                make_removable(entry.path)
-                shutil.rmtree(entry.path, ignore_errors=True)
+            remove_folder(entry.path)
             self.is_clean &= not os.path.lexists(entry.path)
         else:
             os.unlink(entry.path)
@@ -200,7 +197,15 @@ class BranchFolder:
         return f"{self.path}/{path}" if path else self.path
 
 
-def make_removable(folder: str) -> None:
+def remove_folder(path: str) -> None:
+    """Remove a folder with everything in it, as far as that is possible."""
+    shutil.rmtree(path, ignore_errors=True)
+    if os.path.lexists(path):
+        _make_removable(path)
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _make_removable(folder: str) -> None:
     """Let a folder be removed in which a task has taken away permissions."""
     for root, _, _ in os.walk(folder, topdown=True):
         with suppress(OSError):

@@ -7,7 +7,6 @@ A folder that is no longer needed serves the next branch: to make its links anew
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 import tempfile
 from contextlib import suppress
@@ -17,7 +16,8 @@ from typing import TYPE_CHECKING
 from magnus.domain.capabilities import Isolation
 from magnus.domain.file_patterns import leads_out
 from magnus.domain.file_scopes import address
-from magnus.engine.branch_folder import BranchFolder, make_removable
+from magnus.domain.wording import first_of
+from magnus.engine.branch_folder import BranchFolder, remove_folder
 from magnus.engine.temporary import make_folder, unmark_folder
 from magnus.errors import ExecutionError
 from magnus.ports.executor import Workspace
@@ -143,11 +143,9 @@ class Workspaces:
         """Return a sentence for each node whose branches have left files that are not in the catalog."""
         sentences = []
         for node, found in self._leftovers.items():
-            names = list(found.names)
-            more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
             sentences.append(
                 f"{_who(node, found.branches, self._isolation)} left files that are not in the catalog: "
-                f"{', '.join(names[:_NAMES_SHOWN])}{more}; list them under `put:` to keep them"
+                f"{first_of(list(found.names), _NAMES_SHOWN)}; list them under `put:` to keep them"
             )
         self._leftovers.clear()
         return sentences
@@ -293,14 +291,6 @@ def workspace_of(context: RunContext, job: Job) -> Workspace:
     settings = job.node.catalog
     data = (settings and settings.compute_data_folder) or context.services.catalog.compute_data_folder
     return context.workspaces.of(job, data)
-
-
-def remove_folder(path: str) -> None:
-    """Remove a folder with everything in it, as far as that is possible."""
-    shutil.rmtree(path, ignore_errors=True)
-    if os.path.lexists(path):
-        make_removable(path)
-        shutil.rmtree(path, ignore_errors=True)
 
 
 def shared_base(run_id: str, project: str) -> str:
