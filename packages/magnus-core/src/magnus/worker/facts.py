@@ -74,8 +74,6 @@ FACTS: dict[str, Callable[[], Any]] = {
     "priority": lambda: os.getpriority(os.PRIO_PROCESS, 0),
     "cores": _cores,
     "limits": lambda: [_getrlimit(limit) for limit in _LIMITS],
-    "environment": lambda: id(os.environ),
-    "search path": lambda: (id(sys.path), id(sys.argv)),
     "streams": _streams,
     "load flags": getattr(sys, "getdlopenflags", int),
     "asynchronous generators": lambda: (sys.get_asyncgen_hooks(), sys.get_coroutine_origin_tracking_depth()),

@@ -98,9 +98,7 @@ class Patches:
         for name, module in modules:
             if name in self._known or name in self._own or name in SHARED:
                 continue
-            if module is None or (
-                name not in SHARED and getattr(module, "__spec__", _MISSING) is None and self._count
-            ):
+            if module is None or (getattr(module, "__spec__", _MISSING) is None and self._count):
                 self._made_up = name  # blocked, or made by hand: no import has put it there
             if not isinstance(module, ModuleType) or name in _RARE or name.startswith(_NOT_LOOKED_AT):
                 continue

@@ -45,7 +45,6 @@ class ProcessState:
         self._os = _Functions()
         self._folder = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._folder_name = os.getcwd()
-        self._project = self._folder_name
         self._environ, self._environment = os.environ, dict(os.environ)
         self._raw_environment = dict(_raw_environment())
         self._umask = self._read_umask()
@@ -61,7 +60,7 @@ class ProcessState:
         self._threading_hook = threading.excepthook
         self._logging = LoggingState()
         self._warnings = list(warnings.filters)
-        self._patches = Patches(self._project)
+        self._patches = Patches(self._folder_name)
         self._dictionaries = [(vars(sys.modules[name]), dict(vars(sys.modules[name]))) for name in SHARED]
         # A first finalizer registers the exit handler of them all; a step that makes a temporary folder makes one.
         weakref.finalize(self, int).detach()
