@@ -9,13 +9,10 @@ from __future__ import annotations
 import os
 import signal
 import time
-from contextlib import suppress
-from typing import TYPE_CHECKING
 
+from magnus.domain.machine import GUARDIAN_VARIABLE
 from magnus.domain.owner import is_alive, is_here
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from magnus.domain.processes import describe, environment_of, is_running, parent_of, send_to
 
 RUN_VARIABLE = "MAGNUS_RUN_ID"
 """Names, in the environment of a step, the run that it belongs to."""
@@ -23,13 +20,9 @@ RUN_VARIABLE = "MAGNUS_RUN_ID"
 OWNER_VARIABLE = "MAGNUS_RUN_OWNER"
 """Label, in the environment of a step, of the process that traverses its run."""
 
-GUARDIAN_VARIABLE = "MAGNUS_GUARDIAN"
-"""A process with this variable ends what others leave outside of this machine's processes, and then itself."""
-
 _GRACE_SECONDS = 2.0
 _KILL_SECONDS = 8.0
 _PAUSE_SECONDS = 0.02
-_LONGEST_NAME = 80
 
 
 def end_left_processes(run_id: str) -> list[str]:
@@ -38,15 +31,15 @@ def end_left_processes(run_id: str) -> list[str]:
     Processes of another run of that name, which belong to a process that lives, are left alone.
     """
     pids = find_left_processes(run_id)
-    told = [f"ended process {_describe(pid)} of run '{run_id}', whose magnus is gone" for pid in pids]
-    _send(signal.SIGTERM, pids)
+    told = [f"ended process {describe(pid)} of run '{run_id}', whose magnus is gone" for pid in pids]
+    send_to(pids, signal.SIGTERM)
     until = time.monotonic() + _GRACE_SECONDS
     while pids and time.monotonic() < until:
         time.sleep(_PAUSE_SECONDS)
         pids = find_left_processes(run_id)
     until = time.monotonic() + _KILL_SECONDS
     while pids and time.monotonic() < until:
-        _send(signal.SIGKILL, pids)
+        send_to(pids, signal.SIGKILL)
         time.sleep(_PAUSE_SECONDS)
         pids = find_left_processes(run_id)
     return told
@@ -59,21 +52,17 @@ def find_left_processes(run_id: str) -> list[int]:
         names = [name for name in os.listdir("/proc") if name.isdigit()]
     except OSError:
         return []
-    return [int(name) for name in names if int(name) not in around and _belongs(name, run_id)]
+    return [int(name) for name in names if int(name) not in around and _belongs(int(name), run_id)]
 
 
-def _belongs(name: str, run_id: str) -> bool:
+def _belongs(pid: int, run_id: str) -> bool:
     try:
-        if os.stat(f"/proc/{name}").st_uid != os.getuid():
+        if os.stat(f"/proc/{pid}").st_uid != os.getuid():
             return False
-        with open(f"/proc/{name}/environ", "rb") as file:
-            content = file.read()
-        with open(f"/proc/{name}/stat", "rb") as file:
-            state = file.read().rpartition(b")")[2].split()[0]
-    except (OSError, IndexError):
+        variables = environment_of(pid)
+    except OSError:
         return False
-    variables = dict(item.partition(b"=")[::2] for item in content.split(b"\0"))
-    if variables.get(RUN_VARIABLE.encode()) != os.fsencode(run_id) or state in {b"Z", b"X"}:
+    if variables.get(RUN_VARIABLE.encode()) != os.fsencode(run_id) or not is_running(pid):
         return False
     owner = variables.get(OWNER_VARIABLE.encode(), b"").decode(errors="replace")
     is_guardian = GUARDIAN_VARIABLE.encode() in variables
@@ -87,24 +76,7 @@ def _ancestors() -> set[int]:
     while pid > 0 and pid not in found:
         found.add(pid)
         try:
-            with open(f"/proc/{pid}/stat", "rb") as file:
-                pid = int(file.read().rpartition(b")")[2].split()[1])
-        except (OSError, IndexError, ValueError):
+            pid = parent_of(pid)
+        except OSError:
             break
     return found
-
-
-def _describe(pid: int) -> str:
-    try:
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            words = file.read().replace(b"\0", b" ").decode(errors="replace").strip()
-    except OSError:
-        words = ""
-    words = f"{words[:_LONGEST_NAME]}..." if len(words) > _LONGEST_NAME else words
-    return f"{pid} ({words})" if words else str(pid)
-
-
-def _send(number: signal.Signals, pids: Iterable[int]) -> None:
-    for pid in pids:
-        with suppress(ProcessLookupError, PermissionError):
-            os.kill(pid, number)

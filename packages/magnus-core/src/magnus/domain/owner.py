@@ -9,6 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from magnus.domain.processes import ENDED_STATES, fields_of
+
 _FIRST_NAMESPACE = "4026531836"
 """Number of the process namespace that a Linux begins with; those of containers have others."""
 
@@ -66,7 +68,7 @@ def _host() -> str:
 def _started(pid: int) -> str:
     """Return the boot id and the start time of a process; empty if it is gone."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        state, *fields = fields_of(pid)
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
     except (FileNotFoundError, ProcessLookupError):
         if Path("/proc/self").exists():
@@ -75,5 +77,4 @@ def _started(pid: int) -> str:
             ["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
         )
         return found.stdout.strip()
-    state, *fields = stat.rpartition(")")[2].split()
-    return "" if state in {"Z", "X"} else f"{boot}.{fields[18]}"
+    return "" if state in ENDED_STATES else f"{boot}.{fields[18].decode()}"

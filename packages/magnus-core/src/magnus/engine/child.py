@@ -15,6 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from magnus.domain.left_processes import RUN_VARIABLE
 from magnus.domain.parameters import from_text, to_text
 from magnus.domain.run_log import DataCatalog
 from magnus.engine.temporary import make_folder
@@ -196,7 +197,7 @@ def child_environment(
     """
     inherited = os.environ if environ is None else environ
     ours = (
-        "MAGNUS_RUN_ID",
+        RUN_VARIABLE,
         "MAGNUS_RUN_TAG",
         "MAGNUS_PARAMETERS_FILE",
         "MAGNUS_OUTPUT_PARAMETERS",
@@ -209,7 +210,7 @@ def child_environment(
         if not name.startswith((PARAMETER_PREFIX, METRIC_PREFIX)) and name not in ours
     }
     environment.update(_small(parameters))
-    environment["MAGNUS_RUN_ID"] = run_id
+    environment[RUN_VARIABLE] = run_id
     environment["MAGNUS_RUN_TAG"] = tag
     if map_variable:
         text = json.dumps(map_variable, separators=(",", ":"))

@@ -14,9 +14,6 @@ from magnus.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-RUN_VARIABLE = "MAGNUS_RUN_ID"
-"""Names, in the environment of a step, the run that it belongs to."""
-
 _LONGEST_FILE = 1 << 20
 """Bytes; a lock file holds the run that has the lock, and the runs inside of its steps, line by line."""
 

@@ -15,14 +15,12 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
-from magnus.engine.workers.messages import encode_json
-from magnus.worker import processes, worker
+from magnus.domain import processes
+from magnus.engine.workers.messages import KILL, TERMINATE, encode_json, framed
+from magnus.worker import worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-TERMINATE = b"T"
-KILL = b"K"
+    from collections.abc import Callable
 
 _POLL_MILLISECONDS = 1000
 _GRACE_SECONDS = 0.3
@@ -82,16 +80,15 @@ def _obey(lifeline: socket.socket, pid: int) -> bool:
         return False
     for command in (commands[index : index + 1] for index in range(len(commands))):
         if command == TERMINATE:
-            _send(signal.SIGTERM, _everything(pid))
+            processes.send_to(_everything(pid), signal.SIGTERM)
         elif command == KILL:
             _end(lambda: _everything(pid), 0.0)
     return bool(commands)
 
 
 def _tell(lifeline: socket.socket, message: object) -> None:
-    data = encode_json(message).encode()
     with suppress(OSError):
-        lifeline.sendall(len(data).to_bytes(8) + data)
+        lifeline.sendall(framed(encode_json(message).encode()))
 
 
 def _reap(pid: int) -> int | None:
@@ -125,21 +122,15 @@ def _end(find: Callable[[], list[int]], grace_seconds: float) -> list[str]:
     pids = find()
     names = [processes.describe(pid) for pid in pids]
     if pids and grace_seconds:
-        _send(signal.SIGTERM, pids)
+        processes.send_to(pids, signal.SIGTERM)
         until = time.monotonic() + grace_seconds
         while time.monotonic() < until and any(processes.is_running(pid) for pid in pids):
             time.sleep(_PAUSE_SECONDS)
     until = time.monotonic() + _KILL_SECONDS
     while (pids := find()) and time.monotonic() < until:
-        _send(signal.SIGKILL, pids)
+        processes.send_to(pids, signal.SIGKILL)
         time.sleep(_PAUSE_SECONDS)
     return names
-
-
-def _send(number: signal.Signals, pids: Iterable[int]) -> None:
-    for pid in pids:
-        with suppress(ProcessLookupError, PermissionError):
-            os.kill(pid, number)
 
 
 def _become_subreaper() -> None:

@@ -8,7 +8,7 @@ import threading
 from contextlib import suppress
 from typing import Any
 
-from magnus.worker import processes
+from magnus.domain import processes
 
 _enumerate_threads = threading.enumerate
 _main = threading.main_thread

@@ -22,6 +22,7 @@ from nbformat.validator import ValidationError, normalize
 from traitlets.config import Config
 
 from magnus.builtin.task_types.notebook import INJECTED_TAG, CellFailure, NotebookOptions, plain_text
+from magnus.domain.left_processes import RUN_VARIABLE
 from magnus.engine.temporary import mark_folder
 from magnus.ports.task_type import TaskFailedError
 
@@ -87,7 +88,7 @@ def execute(
     if is_python:
         _inject(notebook, cell)
     with tempfile.TemporaryDirectory(prefix="magnus-kernel-", dir=_short_folder()) as folder:
-        mark_folder(folder, environment.get("MAGNUS_RUN_ID", ""))
+        mark_folder(folder, environment.get(RUN_VARIABLE, ""))
         # Sockets in a folder that only this user can enter: through a port any user of the machine could listen.
         sockets = {"transport": "ipc", "connection_file": f"{folder}/kernel.json"}
         client = _StreamingClient(

@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from magnus.domain.jobs import MapVariable
     from magnus.domain.nodes import Resources
 
+TERMINATE = b"T"
+"""To a guard: ask the worker and all that it has started to end."""
+
+KILL = b"K"
+"""To a guard: end them by force."""
+
 LENGTH_BYTES = 8
 LONGEST_MESSAGE = 1 << 40
 """Bytes; a larger length is no message of ours."""

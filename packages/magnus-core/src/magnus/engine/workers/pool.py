@@ -15,9 +15,10 @@ from magnus.domain.jobs import JobEnd
 from magnus.engine.failure import Failure
 from magnus.engine.workers.background import Background
 from magnus.engine.workers.keeper import Keeper
+from magnus.engine.workers.messages import KILL, TERMINATE
 from magnus.engine.workers.questions import answer, is_quick
 from magnus.engine.workers.running import Running, result_of
-from magnus.engine.workers.worker import KILL, TERMINATE, BrokenChannelError, Worker, WorkerState
+from magnus.engine.workers.worker import BrokenChannelError, Worker, WorkerState
 from magnus.errors import ConfigurationError, JobSubmissionError
 
 if TYPE_CHECKING:
@@ -338,8 +339,7 @@ class WorkerPool:
                 self._take_message(worker, message)
         except EOFError:  # its guard tells how it ended
             self._unregister(worker.ends.channel.fileno())
-            if worker.state is not WorkerState.LEAVING:
-                worker.state = WorkerState.LEAVING
+            worker.state = WorkerState.LEAVING
         except (
             BrokenChannelError
         ):  # nothing else: an error of magnus has to end the run, or the attempt never ends

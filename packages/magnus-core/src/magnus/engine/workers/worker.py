@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from magnus.engine.workers.keeper import WorkerEnds
     from magnus.engine.workers.running import Running
 
-TERMINATE = b"T"
-KILL = b"K"
-
 _CHUNK = 65_536
 _CHUNKS_AT_ONCE = 16
 _RECEIVED_AT_ONCE = 1 << 18
@@ -52,7 +49,6 @@ class Worker:
         self.last_step = ""
         self.kill_at: float | None = None
         self.exit_code: int | None = None
-        self.has_exited = False
         self._outgoing = bytearray()
         self._channel = Inbox()
         self._lifeline = Inbox()
@@ -107,11 +103,12 @@ class Worker:
 
         Raises:
             BrokenChannelError: It is no message.
+            EOFError: The other end has closed the connection.
         """
         yield from self._received(self.ends.channel, self._channel)
 
     def reports(self) -> Iterator[dict[str, Any]]:
-        """Yield what the guard has sent; after its end `has_exited` is true."""
+        """Yield what the guard has sent; raises like `messages`."""
         yield from self._received(self.ends.lifeline, self._lifeline)
 
     def _received(self, connection: Any, inbox: Inbox) -> Iterator[dict[str, Any]]:
@@ -122,8 +119,6 @@ class Worker:
         except OSError:
             data = b""
         if not data:
-            if connection is self.ends.lifeline:
-                self.has_exited = True
             raise EOFError
         try:
             for message in inbox.feed(data):

@@ -1,17 +1,25 @@
-"""The processes below one of our own, read from `/proc`, or from `ps` where there is none."""
+"""Facts about processes, read from `/proc`, or from `ps` where there is none."""
 
 from __future__ import annotations
 
 import os
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from magnus.domain.machine import GUARDIAN_VARIABLE
+
+if TYPE_CHECKING:
+    import signal
+    from collections.abc import Iterable
 
 SEES_DESCENDANTS = os.path.exists("/proc/self/stat")
 """True where processes that left the group of a worker can be found, too."""
 
 _HAS_CHILDREN_FILES = os.path.exists(f"/proc/self/task/{os.getpid()}/children")
 """Some kernels are built without them."""
+
+ENDED_STATES = frozenset({b"Z", b"X"})
+"""Of a process that has ended and was not waited for yet."""
 
 _LONGEST_NAME = 80
 
@@ -44,7 +52,7 @@ def _children_by_parent(pid: int) -> list[int]:
     for name in os.listdir("/proc"):
         if name.isdigit():
             with suppress(OSError):
-                if int(_stat(int(name))[1]) == pid:
+                if parent_of(int(name)) == pid:
                     found.append(int(name))
     return found
 
@@ -60,7 +68,7 @@ def is_running(pid: int) -> bool:
             return True
         return True
     try:
-        return _stat(pid)[0] not in {b"Z", b"X"}
+        return fields_of(pid)[0] not in ENDED_STATES
     except OSError:
         return False
 
@@ -79,8 +87,7 @@ def group_members(leader: int) -> list[int]:
 def is_guardian(pid: int) -> bool:
     """Return True for a process that cleans up after others."""
     try:
-        with open(f"/proc/{pid}/environ", "rb") as file:
-            return f"\0{GUARDIAN_VARIABLE}=".encode() in b"\0" + file.read()
+        return GUARDIAN_VARIABLE.encode() in environment_of(pid)
     except OSError:
         return False
 
@@ -98,7 +105,34 @@ def describe(pid: int) -> str:
     return f"{pid} ({words})" if words else str(pid)
 
 
-def _stat(pid: int) -> list[bytes]:
+def send_to(pids: Iterable[int], number: signal.Signals) -> None:
+    """Send a signal to each process that is still there and may be sent one."""
+    for pid in pids:
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, number)
+
+
+def parent_of(pid: int) -> int:
+    """Return the parent of a process; raises like `fields_of`."""
+    return int(fields_of(pid)[1])
+
+
+def environment_of(pid: int) -> dict[bytes, bytes]:
+    """Return the environment that a process was started with.
+
+    Raises:
+        OSError: It is gone, or belongs to another user.
+    """
+    with open(f"/proc/{pid}/environ", "rb") as file:
+        return dict(item.partition(b"=")[::2] for item in file.read().split(b"\0"))
+
+
+def fields_of(pid: int) -> list[bytes]:
+    """Return the fields of `/proc/<pid>/stat` behind the name of the program: state, parent, and so on.
+
+    Raises:
+        OSError: It is gone.
+    """
     with open(f"/proc/{pid}/stat", "rb") as file:
         # The name of the program, which may hold anything, ends at the last parenthesis.
         return file.read().rpartition(b")")[2].split()
