@@ -9,15 +9,15 @@ from shutil import copyfile
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from magnus.domain.parameters import Value, encode_all
+from magnus.domain.parameters import encode_all
 from magnus.engine.child import ChildBridge
-from magnus.engine.current import running_step
 from magnus.engine.step_files import StepFiles
+from magnus.engine.task_values import TaskValues
 from magnus.engine.workspaces import workspace_of
-from magnus.errors import MagnusError, ParameterNotFoundError
+from magnus.errors import MagnusError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from contextlib import AbstractContextManager
 
     from magnus.domain.jobs import Job, MapVariable
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from magnus.ports.task_type import TaskResult
 
 
-class Session:
+class Session(TaskValues):
     """One attempt, as its task type (`TaskContext`) and the user's code (`StepSession`) see it.
 
     What is set or tracked is kept here until the task has succeeded: a failed attempt leaves nothing.
@@ -39,12 +39,10 @@ class Session:
 
     def __init__(self, context: RunContext, job: Job, step: StepLog, scope: Scope) -> None:
         """Serve the attempt *job* at *step*, whose branch has the parameters of *scope*."""
+        super().__init__(scope.values)
         self._context = context
         self._job = job
         self._step = step
-        self._values = scope.values
-        self._set: dict[str, Any] = {}
-        self._metrics: list[Metric] = []
         self._bridge: ChildBridge | None = None
         self._messages: list[str] = []
         self.files = StepFiles(
@@ -57,15 +55,6 @@ class Session:
         )
         if context.workspaces.is_private(job):
             self.files.project = context.workspaces.project
-
-    def __enter__(self) -> Session:
-        """Become the step that `magnus.get_parameter` and its kin speak to."""
-        self._token = running_step.set(self)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Stop being it."""
-        running_step.reset(self._token)
 
     def close(self) -> None:
         """Remove what was made for child processes."""
@@ -110,11 +99,6 @@ class Session:
         return self._job.map_variable
 
     @property
-    def parameter_names(self) -> frozenset[str]:
-        """The names of all parameters, those that the task has just set included."""
-        return frozenset(self._values) | frozenset(self._set)
-
-    @property
     def compute_data_folder(self) -> Path:
         """Where the step's files are."""
         return Path(self.workspace.data_folder)
@@ -148,7 +132,7 @@ class Session:
         if self._bridge is None:
             self._bridge = ChildBridge(self, self._context.child_context)
             self.files.may_have_staged = True
-        return self._bridge.environment({name: self._current(name) for name in self.parameter_names})
+        return self._bridge.environment(self.current_values())
 
     def collect_child_outputs(self) -> None:
         """Take over what a child process left in that file."""
@@ -156,8 +140,8 @@ class Session:
             return
         self.learn_secrets_of_child()
         outputs = self._bridge.read_outputs()
-        self._set.update(outputs.parameters)
-        self._metrics += outputs.metrics
+        self.set.update(outputs.parameters)
+        self.metrics += outputs.metrics
         self.record(outputs.data_catalog)
 
     def learn_secrets_of_child(self) -> None:
@@ -190,31 +174,6 @@ class Session:
 
     # For the user's code
 
-    def get_parameter(self, name: str | None = None) -> Any:
-        """Return a fresh copy of one parameter, or of all.
-
-        Raises:
-            ParameterNotFoundError: There is none of that name.
-        """
-        if name is None:
-            return {name: self._current(name).decode() for name in sorted(self.parameter_names)}
-        if name not in self._set and name not in self._values:
-            message = f"no parameter '{name}'; there are: {', '.join(sorted(self.parameter_names)) or 'none'}"
-            raise ParameterNotFoundError(message)
-        return self._current(name).decode()
-
-    def _current(self, name: str) -> Value:
-        return Value.of(self._set[name]) if name in self._set else self._values[name]
-
-    def set_parameters(self, values: Mapping[str, Any]) -> None:
-        """Set parameters for the steps that follow, and for the rest of this one.
-
-        Raises:
-            ParametersError: A value is not a JSON value.
-        """
-        encode_all(values, f"step '{self.step_name}'")
-        self._set.update(values)
-
     def get_secret(self, name: str | None = None) -> Any:
         """Return a secret, which is hidden from now on wherever magnus writes.
 
@@ -230,10 +189,6 @@ class Session:
         value = secrets.get(name)
         self._context.masker.add(value)
         return value
-
-    def track(self, metrics: Iterable[Metric]) -> None:
-        """Track metrics; they count once the step has succeeded."""
-        self._metrics += metrics
 
     def get_from_catalog(self, settings: CatalogSettings, folder: Path | None = None) -> list[DataCatalog]:
         """Bring files of this run to *folder*, or to the compute data folder."""
@@ -273,12 +228,12 @@ class Session:
         Raises:
             ParametersError: A value is not a JSON value.
         """
-        encoded = encode_all({**self._set, **result.parameters}, f"step '{self.step_name}'")
+        encoded = encode_all({**self.set, **result.parameters}, f"step '{self.step_name}'")
         return self.outputs_of_worker(encoded, result.metrics, result.message)
 
     def outputs_of_worker(self, encoded: Values, metrics: Iterable[Metric], message: str) -> Values:
         """Return the parameters *encoded*, secrets hidden; keep the metrics and the message."""
-        self._metrics += metrics
+        self.metrics += metrics
         if message:
             self._messages.append(message)
         outputs: Values = {}
@@ -300,12 +255,12 @@ class Session:
             ParametersError: A value is not a JSON value.
             ServiceError: The tracker could not take it.
         """
-        if not self._metrics:
+        if not self.metrics:
             return
         source = f"step '{self.step_name}', metrics"
         metrics = [
             metric._replace(value=self._context.recorder.mask_value(value).decode())
-            for metric in self._metrics
+            for metric in self.metrics
             for value in encode_all({metric.name: metric.value}, source).values()
         ]
         series: dict[str, dict[int, Any]] = {}

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from magnus import errors
-from magnus.domain.parameters import Value, encode_all
+from magnus.domain.parameters import Value
 from magnus.domain.run_log import DataCatalog
 from magnus.engine.child import ChildBridge
-from magnus.engine.current import running_step
-from magnus.errors import ExecutionError, MagnusError, ParameterNotFoundError
+from magnus.engine.task_values import TaskValues
+from magnus.errors import ExecutionError, MagnusError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,33 +23,21 @@ if TYPE_CHECKING:
     from magnus.domain.jobs import MapVariable
     from magnus.domain.nodes import CatalogSettings, Resources
     from magnus.engine.workers.messages import TaskMessage, WorkerSetup
-    from magnus.ports.experiment_tracker import Metric
     from magnus.worker.foreign_files import ForeignFiles
     from magnus.worker.worker import Channel
 
 
-class WorkerSession:
+class WorkerSession(TaskValues):
     """One attempt at a task; a `TaskContext` for its task type and a `StepSession` for the user's code."""
 
     def __init__(self, setup: WorkerSetup, task: TaskMessage, channel: Channel) -> None:
         """Serve *task*."""
+        super().__init__({name: Value(text) for name, text in task.parameters.items()})
         self._setup = setup
         self._task = task
         self._channel = channel
-        self._values = {name: Value(text) for name, text in task.parameters.items()}
-        self.set: dict[str, Any] = {}
-        self.metrics: list[Metric] = []
         self._bridge: ChildBridge | None = None
         self.opened_files: ForeignFiles | None = None
-
-    def __enter__(self) -> WorkerSession:
-        """Become the step that `magnus.get_parameter` and the other functions work on."""
-        self._token = running_step.set(self)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Stop being it."""
-        running_step.reset(self._token)
 
     @property
     def run_id(self) -> str:
@@ -87,11 +75,6 @@ class WorkerSession:
         return self._task.staging_token
 
     @property
-    def parameter_names(self) -> frozenset[str]:
-        """The names of all parameters, those that the task has just set included."""
-        return frozenset(self._values) | frozenset(self.set)
-
-    @property
     def compute_data_folder(self) -> Path:
         """The folder of the step's files."""
         return Path(self._task.compute_data_folder)
@@ -112,7 +95,7 @@ class WorkerSession:
             self._bridge = ChildBridge(
                 self, self._setup.child_context, Path(self._task.scratch), self._setup.folder
             )
-        return self._bridge.environment({name: self._current(name) for name in self.parameter_names})
+        return self._bridge.environment(self.current_values())
 
     def collect_child_outputs(self) -> None:
         """Take over what a child process left in that file."""
@@ -132,31 +115,6 @@ class WorkerSession:
         """Return *text* with every secret that was handed out hidden."""
         return str(self._ask({"ask": "mask", "text": text})["text"])
 
-    def get_parameter(self, name: str | None = None) -> Any:
-        """Return a fresh copy of one parameter, or of all.
-
-        Raises:
-            ParameterNotFoundError: There is none of that name.
-        """
-        if name is None:
-            return {name: self._current(name).decode() for name in sorted(self.parameter_names)}
-        if name not in self.set and name not in self._values:
-            message = f"no parameter '{name}'; there are: {', '.join(sorted(self.parameter_names)) or 'none'}"
-            raise ParameterNotFoundError(message)
-        return self._current(name).decode()
-
-    def _current(self, name: str) -> Value:
-        return Value.of(self.set[name]) if name in self.set else self._values[name]
-
-    def set_parameters(self, values: Mapping[str, Any]) -> None:
-        """Set parameters for the steps that follow, and for the rest of this one.
-
-        Raises:
-            ParametersError: A value is not a JSON value.
-        """
-        encode_all(values, f"step '{self.step_name}'")
-        self.set.update(values)
-
     def get_secret(self, name: str | None = None) -> Any:
         """Return a secret; the engine hides it in all output from now on.
 
@@ -164,10 +122,6 @@ class WorkerSession:
             SecretNotFoundError: There is none of that name.
         """
         return self._ask({"ask": "secret", "name": name})["value"]
-
-    def track(self, metrics: Iterable[Metric]) -> None:
-        """Track metrics; they count once the step has succeeded."""
-        self.metrics += metrics
 
     def get_from_catalog(self, settings: CatalogSettings, folder: Path | None = None) -> list[DataCatalog]:
         """Bring files of this run to *folder*, or to the compute data folder."""
