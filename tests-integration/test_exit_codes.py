@@ -104,15 +104,9 @@ def test_odd_code_that_exits_is_no_success(project: Project, code: str) -> None:
     )
     project.write("pipeline.yaml", {"dag": chain({"one": shell("true")})})
     program = "import broken_exit, sys; from magnus.cli.entry import run; sys.argv[1:] = ['execute']; run()"
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=project.folder,
-        env=project.environment(),
-        capture_output=True,
-        check=False,
-    )
+    done = project.call(sys.executable, "-c", program)
     assert done.returncode == 3, done.stderr
-    assert b"SystemExit" in done.stderr
+    assert "SystemExit" in done.stderr
 
 
 def test_exit_handlers_do_not_change_the_exit_code(project: Project) -> None:
@@ -132,13 +126,7 @@ def test_exit_handlers_do_not_change_the_exit_code(project: Project) -> None:
         "sys.argv[1:] = ['execute']\n"
         "run()\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=project.folder,
-        env=project.environment(),
-        capture_output=True,
-        check=False,
-    )
+    done = project.call(sys.executable, "-c", program)
     assert done.returncode == 1, done.stderr
 
 

@@ -86,6 +86,22 @@ class FakeStepRunner:
         raise AssertionError(job)
 
 
+class FakeTerminal:
+    """Keeps what the output of a step writes to a terminal.
+
+    Attributes:
+        on: What was written, by the number of the stream: 1 or 2.
+    """
+
+    def __init__(self) -> None:
+        """Nothing has been written."""
+        self.on = {1: b"", 2: b""}
+
+    def write_task_output(self, data: bytes, number: int) -> None:
+        """Keep *data*."""
+        self.on[number] += data
+
+
 class FakeClock(Clock):
     """A clock that nobody waits for.
 

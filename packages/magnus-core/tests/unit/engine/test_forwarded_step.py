@@ -17,6 +17,7 @@ from magnus.engine.masking import Masker
 from magnus.engine.reporting import SilentReporter
 from magnus.engine.workspaces import Workspaces
 from magnus.ports.executor import ComputeNeeds
+from magnus.testing.fakes import FakeTerminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,25 +29,13 @@ JOB = Job(
 CONFIGURATION = {"executor": {"type": "local", "config": {"password": "in here"}}}
 
 
-class Shown:
-    """Stands for the terminal."""
-
-    def __init__(self) -> None:
-        """Nothing has been shown."""
-        self.on = {1: b"", 2: b""}
-
-    def write_task_output(self, data: bytes, number: int) -> None:
-        """Keep it."""
-        self.on[number] += data
-
-
 class Stage:
     """A run, as far as a forwarded step uses it."""
 
     def __init__(self, folder: Path) -> None:
         """Know one secret."""
         self.log = folder / "step.log"
-        self.shown = Shown()
+        self.shown = FakeTerminal()
         self.masker = Masker(["hunter2"])
         self.steps: list[ForwardedStep] = []
 

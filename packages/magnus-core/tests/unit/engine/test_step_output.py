@@ -6,21 +6,10 @@ import pytest
 
 from magnus.engine.masking import Masker
 from magnus.engine.step_output import LONGEST_LINE, StepOutput
+from magnus.testing.fakes import FakeTerminal
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-class Shown:
-    """Stands for the terminal: keeps what is shown on stdout (1) and stderr (2)."""
-
-    def __init__(self) -> None:
-        """Nothing has been shown."""
-        self.on = {1: b"", 2: b""}
-
-    def write_task_output(self, data: bytes, number: int) -> None:
-        """Keep it."""
-        self.on[number] += data
 
 
 class Stage:
@@ -30,7 +19,7 @@ class Stage:
         """Nothing was printed."""
         self.path = folder / "gone" / "fit.log"
         self.path.parent.mkdir()
-        self.shown = Shown()
+        self.shown = FakeTerminal()
         self.warnings: list[str] = []
         terminal: Any = self.shown
         self.output = StepOutput(name, self.path, terminal, Masker(["hunter2"]), self.warnings.append)

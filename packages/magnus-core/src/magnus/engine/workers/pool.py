@@ -84,8 +84,7 @@ class WorkerPool:
         try:
             attempt.begin()
         except Exception as error:  # noqa: BLE001 - an executor's own, too
-            running.say(attempt.fail_by(error))
-            self._finish(running)
+            self._fail(running, error)
             return
         if attempt.is_mocked:
             attempt.succeed()
@@ -172,24 +171,22 @@ class WorkerPool:
 
     def close(self) -> None:
         """End all workers, which have nothing left to do, and everything that they have left."""
-        until = time.monotonic() + _CLOSE_SECONDS
         for worker in self._workers:
             with suppress(OSError):
                 worker.ends.channel.shutdown(SHUT_WR)
-        while self._workers:
-            if time.monotonic() >= until:
-                for worker in self._workers:
-                    worker.command(KILL)
-                until = time.monotonic() + _KILL_SECONDS
-                if all(worker.kill_at == 0.0 for worker in self._workers):
-                    break
-                for worker in self._workers:
-                    worker.kill_at = 0.0
-            self._turn(until)
+        self._let_workers_end(_CLOSE_SECONDS)
+        for worker in self._workers:
+            worker.command(KILL)
+        self._let_workers_end(_KILL_SECONDS)
         for worker in list(self._workers):
             self._forget(worker)
         self._background.close()
         self._keeper.close()
+
+    def _let_workers_end(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while self._workers and time.monotonic() < until:
+            self._turn(until)
 
     # One turn of the loop
 
@@ -252,8 +249,7 @@ class WorkerPool:
             try:
                 message = running.message()
             except Exception as error:  # noqa: BLE001 - options or a function that cannot be sent
-                running.say(running.attempt.fail_by(error))
-                self._finish(running)
+                self._fail(running, error)
                 continue
             worker.state = WorkerState.BUSY
             worker.running = running
@@ -276,9 +272,7 @@ class WorkerPool:
             if worker.state is WorkerState.READY:
                 if not worker.is_gone:
                     return worker
-                worker.state = (
-                    WorkerState.LEAVING
-                )  # killed while it had nothing to do, which is no step's failure
+                worker.state = WorkerState.LEAVING  # killed while it had nothing to do: no step's failure
         worker = Worker(self._keeper.fork_worker())
         worker.send(self._setup())
         self._workers.append(worker)
@@ -490,10 +484,14 @@ class WorkerPool:
         if running.has_ended:
             return
         if error is not None:
-            running.say(running.attempt.fail_by(error))
-            self._finish(running)
+            self._fail(running, error)
         else:
             self._waiting.append(running)
+
+    def _fail(self, running: Running, error: BaseException) -> None:
+        """End an attempt of which one of the engine's own parts has failed."""
+        running.say(running.attempt.fail_by(error))
+        self._finish(running)
 
     def _finish(self, running: Running) -> None:
         """Store the files and the log, and record the attempt."""
