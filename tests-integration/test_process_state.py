@@ -21,7 +21,9 @@ WAYS = {
 }
 """Options of `local`."""
 
-NOT_PROMISED: frozenset[str] = frozenset()
+NOT_PROMISED = frozenset(
+    {"audit_hook", "codec", "error_handler", "fork_handler", "function_default", "variable_in_c"}
+)
 """Kinds that the documentation names as exceptions: they are not looked at."""
 
 pytestmark = [pytest.mark.xdist_group("process state"), pytest.mark.timeout(300)]

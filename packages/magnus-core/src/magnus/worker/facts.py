@@ -15,6 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _LIMITS = tuple(getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_"))
+# To be imported is no change, so these are the facts of a module before and after that.
+_FIRST_CSV = (131_072, {"excel", "excel-tab", "unix"})
+_FIRST_DECIMAL = (
+    "Context(prec=28, rounding=ROUND_HALF_EVEN, Emin=-999999, Emax=999999, capitals=1, clamp=0, flags=[], "
+    "traps=[InvalidOperation, DivisionByZero, Overflow])"
+)
+_OF_NEW_MODULES = frozenset({"importers", "reducers"})
+"""Facts that a module may change when it is imported."""
+
 _loaded = sys.modules.get
 _getrlimit = resource.getrlimit
 
@@ -28,17 +37,12 @@ def _streams() -> tuple[Any, ...]:
 
 def _process_name() -> Any:
     processes = _loaded("multiprocessing.process")
-    return None if processes is None else processes.current_process().name
-
-
-def _start_method() -> Any:
-    context = _loaded("multiprocessing.context")
-    return None if context is None else context._default_context._actual_context  # noqa: SLF001 - asking would set it
+    return "MainProcess" if processes is None else processes.current_process().name
 
 
 def _csv() -> Any:
     csv = _loaded("csv")
-    return None if csv is None else (csv.field_size_limit(), tuple(csv.list_dialects()))
+    return _FIRST_CSV if csv is None else (csv.field_size_limit(), set(csv.list_dialects()))
 
 
 def _reducers() -> Any:
@@ -52,7 +56,7 @@ def _opener() -> Any:
 
 def _decimal() -> Any:
     decimal = _loaded("decimal")
-    return None if decimal is None else repr(decimal.DefaultContext)
+    return _FIRST_DECIMAL if decimal is None else repr(decimal.DefaultContext)
 
 
 def _logging() -> tuple[Any, ...]:
@@ -61,6 +65,10 @@ def _logging() -> tuple[Any, ...]:
         len(each.filters) for each in logging.root.manager.loggerDict.values() if hasattr(each, "filters")
     )
     return logging.getLoggerClass(), logging.getLogRecordFactory(), logging.lastResort, names, any(filters)
+
+
+def _importers() -> frozenset[type]:
+    return frozenset(map(type, sys.path_importer_cache.values()))
 
 
 def _cores() -> Any:
@@ -82,9 +90,9 @@ FACTS: dict[str, Callable[[], Any]] = {
     "hooks of threads": lambda: (threading.gettrace(), threading.getprofile()),
     "logging": _logging,
     "process name": _process_name,
-    "start method": _start_method,
     "csv": _csv,
     "reducers": _reducers,
+    "importers": _importers,
     "opener": _opener,
     "decimal": _decimal,
 }
@@ -95,14 +103,19 @@ def look() -> dict[str, Any]:
     return {name: fact() for name, fact in FACTS.items()}
 
 
-def changed(before: dict[str, Any]) -> list[str]:
-    """Return the names of the facts that differ from *before*."""
+def changed(before: dict[str, Any], *, has_new_modules: bool) -> list[str]:
+    """Return the names of the facts that differ from *before*, in which those are replaced that new modules may change."""
     found = []
     for name, fact in FACTS.items():
         try:
-            same = fact() == before[name]
+            now = fact()
         except Exception:  # noqa: BLE001 - the task has broken what this needs
-            same = False
-        if not same:
+            found.append(name)
+            continue
+        if now == before[name]:
+            continue
+        if has_new_modules and name in _OF_NEW_MODULES:
+            before[name] = now
+        else:
             found.append(name)
     return found

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from gc import get_referents
 from operator import is_
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 from magnus.worker.contents import content_of
@@ -44,6 +45,26 @@ _RARE = frozenset(
 )
 _LIBRARIES = ("site-packages", "dist-packages")
 SHARED = frozenset({"builtins", "__main__"})
+_OTHER_NAMES = frozenset({"__mp_main__"})
+"""Under which libraries find a module that has another name as well."""
+
+_CLASSES_OF = frozenset(
+    {
+        "http.client",
+        "json",
+        "json.decoder",
+        "json.encoder",
+        "logging",
+        "pathlib",
+        "socket",
+        "ssl",
+        "subprocess",
+        "threading",
+        "urllib.request",
+    }
+)
+"""Modules of the standard library whose classes are looked into: those of all modules would take longer than a step."""
+
 _IS_PRIVATE = "_"
 _MISSING = object()
 
@@ -52,7 +73,8 @@ class Patches:
     """Notices modules that a task has removed, and functions and values in them that it has replaced.
 
     Of libraries it looks at functions, classes, modules and floats with public names; a library may set other names of its own
-    later. Of the project's modules it looks at every name, and into lists, sets and dicts: a step that counts in a global
+    later. Of the standard library it looks at private functions, at names that are added, and into some classes, too. Of the
+    project's modules it looks at every name, and into lists, sets and dicts: a step that counts in a global
     variable would count on from another step.
     """
 
@@ -62,6 +84,9 @@ class Patches:
         self._dictionaries: list[dict[str, Any]] = []
         self._names: list[str] = []
         self._values: list[Any] = []
+        self._standard: list[dict[str, Any]] = []
+        self._public: list[set[str]] = []
+        self._sizes: list[int] = []
         self._own: dict[str, tuple[ModuleType, dict[str, Any]]] = {}
         self._count = 0
         self.has_new_modules = False
@@ -74,14 +99,17 @@ class Patches:
         if not all(map(is_, map(modules.get, self._known), self._known.values())):
             return "sys.modules"
         # One pass in C over everything that is looked at: it is done after every step.
-        if not all(map(is_, map(dict.get, self._dictionaries, self._names), self._values)):
-            return self._changed()
+        is_same = all(map(is_, map(dict.get, self._dictionaries, self._names), self._values))
+        if not is_same and (changed := self._changed()):
+            return changed
+        if list(map(len, self._standard)) != self._sizes and (added := self._added()):
+            return added
         for name, (module, state) in self._own.items():
-            if modules.get(name) is not module or _differs(vars(module), state):
+            if modules.get(name) is not module or self._differs(vars(module), state):
                 return name
         self.has_new_modules = len(modules) != self._count
         if self.has_new_modules:
-            self._take_new()
+            self._take_new(is_during_task=True)
         return self._made_up
 
     def notice_imports(self) -> None:
@@ -89,33 +117,71 @@ class Patches:
         self._take_new()
 
     def _changed(self) -> str:
-        looked_at = zip(self._dictionaries, self._names, self._values, strict=True)
-        found = next((each, name) for each, name, value in looked_at if each.get(name) is not value)
-        return f"{found[0].get('__name__')}.{found[1]}"
+        """Return the first name that was changed, but for functions that a library has replaced by its own."""
+        for index, (dictionary, name, value) in enumerate(
+            zip(self._dictionaries, self._names, self._values, strict=True)
+        ):
+            now = dictionary.get(name)
+            if now is value:
+                continue
+            if not _has_replaced_itself(dictionary, now):
+                return f"{dictionary.get('__name__')}.{name}"
+            self._values[index] = now
+        return ""
 
-    def _take_new(self) -> None:
+    def _take_new(self, *, is_during_task: bool = False) -> None:
         modules: list[tuple[str, Any]] = list(sys.modules.items())  # a library may put anything there
         for name, module in modules:
-            if name in self._known or name in self._own or name in SHARED:
+            if name in self._known or name in self._own or name in SHARED or name in _OTHER_NAMES:
                 continue
-            if module is None or (getattr(module, "__spec__", _MISSING) is None and self._count):
-                self._made_up = name  # blocked, or made by hand: no import has put it there
-            if not isinstance(module, ModuleType) or name in _RARE or name.startswith(_NOT_LOOKED_AT):
+            if is_during_task and _is_made_up(name, module):
+                self._made_up = name
+            if not isinstance(module, ModuleType):
+                continue
+            if name not in _CLASSES_OF and (name in _RARE or name.startswith(_NOT_LOOKED_AT)):
                 continue
             dictionary = vars(module)
             if self._is_own(module):
-                self._own[name] = (module, _state_of(dictionary))
+                self._own[name] = (module, self._state_of(dictionary))
                 continue
-            looked_at = {
+            self._known[name] = module
+            self._remember(name, dictionary)
+        self._sizes = list(map(len, self._standard))
+        self._count = len(sys.modules)
+
+    def _remember(self, name: str, dictionary: dict[str, Any]) -> None:
+        """Remember what is looked at of a module of a library."""
+        is_standard = _is_standard(dictionary)
+        self._look_at(
+            dictionary,
+            {
                 key: value
                 for key, value in list(dictionary.items())
-                if key[:1] != _IS_PRIVATE and _is_fixed(value)
-            }
-            self._known[name] = module
-            self._dictionaries += [dictionary] * len(looked_at)
-            self._names += looked_at
-            self._values += looked_at.values()
-        self._count = len(sys.modules)
+                if _is_fixed(value) and (key[:1] != _IS_PRIVATE or (is_standard and callable(value)))
+            },
+        )
+        if is_standard:
+            self._standard.append(dictionary)
+            self._public.append(_public_names(dictionary))
+        if name in _CLASSES_OF:
+            for each in list(dictionary.values()):
+                if isinstance(each, type) and each.__module__ == name:
+                    (attributes,) = get_referents(vars(each))
+                    functions = {key: value for key, value in attributes.items() if callable(value)}
+                    self._look_at(attributes, functions)
+
+    def _look_at(self, dictionary: dict[str, Any], values: dict[str, Any]) -> None:
+        self._dictionaries += [dictionary] * len(values)
+        self._names += values
+        self._values += values.values()
+
+    def _added(self) -> str:
+        """Return the first public name that was added to a module of the standard library; a submodule is no such name."""
+        for dictionary, known in zip(self._standard, self._public, strict=True):
+            if added := _public_names(dictionary) - known:
+                return f"{dictionary.get('__name__')}.{min(added)}"
+        self._sizes = list(map(len, self._standard))
+        return ""
 
     def _is_own(self, module: ModuleType) -> bool:
         file = getattr(module, "__file__", None)
@@ -126,28 +192,73 @@ class Patches:
             and not module.__name__.startswith("magnus.")
         )
 
+    def _state_of(self, dictionary: dict[str, Any]) -> dict[str, Any]:
+        """Return what is compared of a project's module: each value, and what it holds."""
+        return {
+            name: (value, content_of(value, self._is_name_of_own))
+            for name, value in list(dictionary.items())
+            if name not in {"__builtins__", "__cached__"}
+        }
+
+    def _differs(self, dictionary: dict[str, Any], state: dict[str, Any]) -> bool:
+        for name, (value, content) in state.items():
+            if dictionary.get(name, _MISSING) is not value:
+                return True
+            if content is not None and content_of(value, self._is_name_of_own) != content:
+                return True
+        # A submodule that was imported meanwhile is a name of its package.
+        return any(
+            name not in state
+            and not isinstance(value, ModuleType)
+            and name not in {"__builtins__", "__cached__"}
+            for name, value in list(dictionary.items())
+        )
+
+    def _is_name_of_own(self, name: str) -> bool:
+        module = sys.modules.get(name)
+        return name in self._own or (isinstance(module, ModuleType) and self._is_own(module))
+
 
 def _is_fixed(value: Any) -> bool:
     return isinstance(value, float | str | ModuleType) or callable(value)
 
 
-def _state_of(dictionary: dict[str, Any]) -> dict[str, Any]:
-    """Return what is compared of a project's module: each value, and what it holds."""
+def _public_names(dictionary: dict[str, Any]) -> set[str]:
     return {
-        name: (value, content_of(value))
+        name
         for name, value in list(dictionary.items())
-        if name not in {"__builtins__", "__cached__"}
+        if name[:1] != _IS_PRIVATE and not isinstance(value, ModuleType)
     }
 
 
-def _differs(dictionary: dict[str, Any], state: dict[str, Any]) -> bool:
-    for name, (value, content) in state.items():
-        if dictionary.get(name, _MISSING) is not value:
-            return True
-        if content is not None and content_of(value) != content:
-            return True
-    # A submodule that was imported meanwhile is a name of its package.
-    return any(
-        name not in state and not isinstance(value, ModuleType) and name not in {"__builtins__", "__cached__"}
-        for name, value in list(dictionary.items())
+def _is_standard(dictionary: dict[str, Any]) -> bool:
+    name = str(dictionary.get("__name__")).partition(".")[0]
+    return name in sys.stdlib_module_names and name != "typing"  # which `typing_extensions` changes
+
+
+def _is_made_up(name: str, module: Any) -> bool:
+    """Return True for a module that was put into `sys.modules` by hand, or blocked there, and not by an import.
+
+    Extension modules make some of their own: below themselves, or, those of Cython, some that they share.
+    """
+    if module is None:
+        return True
+    if (
+        getattr(module, "__spec__", _MISSING) is not None
+        or name.startswith("_cython_")
+        or name == "cython_runtime"
+    ):
+        return False
+    around = sys.modules.get(name.rpartition(".")[0])
+    return getattr(around, "__spec__", None) is None
+
+
+def _has_replaced_itself(dictionary: dict[str, Any], value: Any) -> bool:
+    """Return True if a library has put one of its own functions in the place of another, as some do at their first use."""
+    file = dictionary.get("__file__")
+    return (
+        isinstance(value, FunctionType)
+        and value.__module__ == dictionary.get("__name__")
+        and isinstance(file, str)
+        and any(part in file for part in _LIBRARIES)
     )

@@ -65,6 +65,7 @@ class ProcessState:
         # A first finalizer registers the exit handler of them all; a step that makes a temporary folder makes one.
         weakref.finalize(self, int).detach()
         self._temporary_folder = _temporary_folder()
+        self._start_method = _start_method()
         self._exit_handlers = atexit._ncallbacks()  # noqa: SLF001 - there is no public way
         self._facts = facts.look()
         self._descriptors = self._os.descriptors()
@@ -72,6 +73,7 @@ class ProcessState:
     def notice_imports(self) -> None:
         """Remember modules that were imported for a task, before the task begins."""
         self._temporary_folder = _temporary_folder()
+        self._start_method = _start_method()
         self._patches.notice_imports()
         self._logging = LoggingState()
         self._warnings = list(warnings.filters)
@@ -149,6 +151,11 @@ class ProcessState:
         if (time.tzname, time.timezone, time.altzone, time.daylight) != self._timezone:
             reasons.append("time zone")
         descriptors = functions.descriptors()
+        if (
+            descriptors != self._descriptors
+        ):  # objects that refer to each other keep theirs open until they are collected
+            functions.collect()
+            descriptors = functions.descriptors()
         if descriptors > self._descriptors and self._patches.has_new_modules:
             self._descriptors = descriptors  # a library has opened some for good
         elif descriptors != self._descriptors:
@@ -229,9 +236,11 @@ class ProcessState:
             tracing.stop()
         if threading.stack_size() != 0:
             threading.stack_size(0)
+        if _start_method() is not self._start_method:  # to use it sets it, too
+            modules["multiprocessing.context"]._default_context._actual_context = self._start_method  # noqa: SLF001
 
     def _look_at_facts(self, reasons: list[str]) -> None:
-        reasons += facts.changed(self._facts)
+        reasons += facts.changed(self._facts, has_new_modules=self._patches.has_new_modules)
 
     def _read_umask(self) -> int:
         mask = self._os.umask(0o077)
@@ -251,6 +260,7 @@ class _Functions:
         self.gettrace, self.settrace = sys.gettrace, sys.settrace
         self.getprofile, self.setprofile = sys.getprofile, sys.setprofile
         self._listdir = os.listdir
+        self.collect = gc.collect
 
     def descriptors(self) -> int:
         """Return how many descriptors are open; 0 where nobody tells."""
@@ -279,3 +289,9 @@ def _raw_environment() -> Any:
 
 def _temporary_folder() -> Any:
     return getattr(sys.modules.get("tempfile"), "tempdir", None)
+
+
+def _start_method() -> Any:
+    """Return how multiprocessing starts processes; None as long as nobody has asked or set it."""
+    context = sys.modules.get("multiprocessing.context")
+    return None if context is None else context._default_context._actual_context  # noqa: SLF001 - asking would set it
