@@ -658,6 +658,13 @@ class TestSignals:
         assert steps["one"]["message"] == "timed out after 1 s"
         assert quick_project.lines("checkpoint") == ["saved"]
 
+    def test_a_child_of_a_step_has_the_whole_grace_too(self, quick_project: Project) -> None:
+        """The process that waits for a shell ends at once; the shell itself may still have much to save."""
+        script = "trap 'sleep 1.5; echo saved >$HERE/checkpoint; exit 1' TERM; sleep 30 & wait"
+        steps = execute(quick_project, SIGNALLED, {"one": shell(script, timeout=1)}, expect=1)
+        assert steps["one"]["message"] == "timed out after 1 s"
+        assert quick_project.lines("checkpoint") == ["saved"]
+
     def test_a_limit_holds_whatever_the_task_does(self, project: Project) -> None:
         """The process is killed after the grace."""
         project.write("tasks.py", SIGNALLED)

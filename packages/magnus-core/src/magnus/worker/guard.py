@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
 from magnus.domain import processes
-from magnus.engine.workers.messages import KILL, TERMINATE, encode_json, framed
+from magnus.engine.workers.messages import TERMINATE, encode_json, framed
 from magnus.worker import worker
 
 if TYPE_CHECKING:
@@ -54,36 +54,36 @@ def _guard(pid: int, lifeline: socket.socket, parent: int) -> None:
     poll = select.poll()
     poll.register(lifeline, select.POLLIN)
     poll.register(wake_reader, select.POLLIN)
+    status: int | None = None
+    has_grace = False  # as long as it has, what outlives the worker may still save its work
     while True:
-        status = _reap(pid)
-        if status is not None:
+        ended = _reap(pid)
+        status = status if ended is None else ended
+        if status is not None and not (has_grace and _descendants(pid)):
             left = _end(lambda: _descendants(pid), _GRACE_SECONDS)
             _tell(lifeline, {"exit_code": os.waitstatus_to_exitcode(status), "left": left})
             return
         events = poll.poll(_POLL_MILLISECONDS)
         with suppress(BlockingIOError):
             os.read(wake_reader, 4096)
-        if os.getppid() != parent:
+        commands = _commands(lifeline) if any(each != wake_reader for each, _ in events) else None
+        if commands == b"" or os.getppid() != parent:
             _end(lambda: _everything(pid), 0.0)
             return
-        for descriptor, _ in events:
-            if descriptor != wake_reader and not _obey(lifeline, pid):
+        for command in commands or b"":
+            has_grace = command == ord(TERMINATE)
+            if has_grace:
+                processes.send_to(_everything(pid), signal.SIGTERM)
+            else:
                 _end(lambda: _everything(pid), 0.0)
-                return
 
 
-def _obey(lifeline: socket.socket, pid: int) -> bool:
-    """Do as the engine asks; return False once it is gone."""
+def _commands(lifeline: socket.socket) -> bytes:
+    """Return what the engine asks for; nothing if it is gone."""
     try:
-        commands = lifeline.recv(64)
+        return lifeline.recv(64)
     except OSError:
-        return False
-    for command in (commands[index : index + 1] for index in range(len(commands))):
-        if command == TERMINATE:
-            processes.send_to(_everything(pid), signal.SIGTERM)
-        elif command == KILL:
-            _end(lambda: _everything(pid), 0.0)
-    return bool(commands)
+        return b""
 
 
 def _tell(lifeline: socket.socket, message: object) -> None:
