@@ -189,7 +189,7 @@ class StepRunner(Protocol):
         """Run *job* in this process, for a debugger; its output is neither captured nor kept, no `timeout` holds."""
 
     def prepare_workers(self) -> None:
-        """Start what worker processes are made from, and check that they can import the steps' functions.
+        """Start the process from which workers are forked, and check that workers can import the steps' functions.
 
         Raises:
             ConfigurationError: A step calls a function of the running script, which cannot be imported.

@@ -170,7 +170,7 @@ class _CheckedSource:
 
 
 def _holds(path: str, content: Content) -> bool:
-    """Return if *path* is an ordinary file with that content, which a step may change; its mode is then right as well."""
+    """Return whether *path* is an ordinary file with that content, which a step may change; its mode is then right as well."""
     descriptor = open_changeable(path, content.size)
     if descriptor is None:
         return False

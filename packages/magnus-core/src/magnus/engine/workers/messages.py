@@ -26,7 +26,7 @@ LONGEST_MESSAGE = 1 << 40
 """Bytes; a larger length is no message of ours."""
 
 encode_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
-"""ASCII only, so that any text of the user arrives. Bound here, since a task may replace `json.dumps`."""
+"""ASCII only, so that any text arrives intact. Bound here, since a task may replace `json.dumps`."""
 
 decode_json = json.JSONDecoder().decode
 
