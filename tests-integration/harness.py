@@ -24,6 +24,11 @@ MARK = "WORKED_FOR_TEST"
 `HERE` has the same value: in a branch, whose steps work in a folder of their own, it is where a test looks for what they leave.
 """
 
+LOSE_MAGNUS = (
+    "pid=$PPID; for _ in worker guard keeper; do pid=$(cut -d' ' -f4 /proc/$pid/stat); done; kill -9 $pid; sleep 60"
+)
+"""For a shell step: ends the `magnus` that has begun it, as the loss of a machine does."""
+
 _EXAMPLES = Path(__file__).parents[1] / "examples"
 _LEFT_BY_RUNS = shutil.ignore_patterns(
     ".catalog", ".run_log_store", ".station_requests", "__pycache__", "data", "scratch", "report_out.ipynb"

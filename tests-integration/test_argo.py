@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from harness import Project, chain, shell, steps_of, wait_for
+from harness import LOSE_MAGNUS, Project, chain, shell, steps_of, wait_for
 from outside import argo as outside
 from readme_blocks import Commands, File, read_blocks, shows
 from test_demo_renderer import AWKWARD, ITEMS, parallel
@@ -118,7 +118,7 @@ class TestEnds:
     def test_a_failed_run_of_local_is_continued_by_a_workflow(self, argo: OnArgo) -> None:
         """What had ended before is not in it; the map is walked for the item that had failed alone."""
         work = chain(
-            {"work": shell('echo "$MAGNUS_PRM_item" >>ran; test "$MAGNUS_PRM_item" = a -o -e fixed')}
+            {"work": shell('cd "$HERE"; echo "$MAGNUS_PRM_item" >>ran; test "$MAGNUS_PRM_item" = a -o -e fixed')}
         )
         graph = chain(
             {"first": shell("echo first >>ran"), "each": each(work), "last": shell("echo last >>ran")}
@@ -138,7 +138,7 @@ class TestEnds:
     @pytest.mark.parametrize("where", ["outermost", "branch"])
     def test_nothing_follows_a_step_that_could_not_be_run(self, where: str, argo: OnArgo) -> None:
         """Argo sees a failed pod; where a failure leads to, magnus sees that the step has not ended."""
-        breaking = chain({"break": shell("kill -9 $PPID", on_failure="mend"), "mend": shell("touch mended")})
+        breaking = chain({"break": shell(LOSE_MAGNUS, on_failure="mend"), "mend": shell('touch "$HERE/mended"')})
         graph = (
             breaking
             if where == "outermost"
@@ -155,7 +155,7 @@ class TestEnds:
 
     def test_a_pod_that_was_lost_costs_no_attempt(self, argo: OnArgo) -> None:
         """It is made again, as the same attempt."""
-        lost = shell("test -e lost || { touch lost; kill -9 $PPID; sleep 60; }")
+        lost = shell(f"test -e lost || {{ touch lost; {LOSE_MAGNUS}; }}")
         argo.render(chain({"one": lost}))
         argo.emulate("one")
         assert len(argo.run_log("one")["steps"]["one"]["attempts"]) == 1
@@ -180,7 +180,7 @@ class TestEnds:
     def test_a_signal_ends_everything_that_runs(self, argo: OnArgo) -> None:
         """In branches that run at the same time; nothing begins after it."""
         waiting = {
-            name: {"work": shell(f"touch {name}; sleep 60"), "after": shell("touch after")}
+            name: {"work": shell(f'touch "$HERE/{name}"; sleep 60'), "after": shell('touch "$HERE/after"')}
             for name in ("left", "right")
         }
         argo.render(chain({"split": parallel(**waiting)}))
@@ -196,6 +196,7 @@ class TestEnds:
 def test_no_more_branches_run_at_the_same_time_than_may(argo: OnArgo) -> None:
     """And as many as may: each leaves a file while it runs, and waits until it has seen another."""
     work = shell("""
+        cd "$HERE"
         touch "in $MAGNUS_PRM_item"
         for _ in $(seq 100); do n=$(ls in* | wc -l); test $n -gt 1 && break; sleep 0.05; done
         echo $n >>counts; sleep 0.2; rm "in $MAGNUS_PRM_item"

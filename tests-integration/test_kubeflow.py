@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from harness import chain, python, shell, steps_of
+from harness import LOSE_MAGNUS, chain, python, shell, steps_of
 from kubeflow_kit import FILE, Kubeflow
 from outside import kubeflow as outside
 from readme_blocks import Commands, File, read_blocks
@@ -92,7 +92,7 @@ def test_failures_go_where_the_dag_says(kubeflow: Kubeflow) -> None:
 
 def test_what_had_ended_is_not_called_when_a_run_is_continued(kubeflow: Kubeflow) -> None:
     """Nor is anything in it: it is not in the file."""
-    first = parallel(left={"one": shell("echo x >>ran")}, right={"one": shell("true")})
+    first = parallel(left={"one": shell("echo x >>$HERE/ran")}, right={"one": shell("true")})
     kubeflow.write(chain({"split": first, "bad": shell("test -e fixed"), "last": shell("echo last >>ran")}))
     kubeflow.project.execute("-c", "local.yaml", "--run-id", "one", expect=1)
     kubeflow.project.write("fixed", "")
@@ -107,18 +107,7 @@ def test_what_had_ended_is_not_called_when_a_run_is_continued(kubeflow: Kubeflow
 
 def test_a_pod_that_is_killed_ends_the_run(kubeflow: Kubeflow) -> None:
     """A branch beside it goes on to its end; then the run is closed with the reason, and can be continued."""
-    kubeflow.project.write(
-        "tasks.py",
-        """
-        import os
-        from pathlib import Path
-
-        def die():
-            if not Path("fixed").exists():
-                os._exit(9)
-        """,
-    )
-    branches = {"bad": {"die": python("tasks.die")}, "good": {"one": shell("echo good >>ran")}}
+    branches = {"bad": {"die": shell(f"test -e fixed || {{ {LOSE_MAGNUS}; }}")}, "good": {"one": shell("echo good >>$HERE/ran")}}
     kubeflow.write(
         chain({"split": parallel(**branches) | {"on_failure": "last"}, "last": shell("echo last >>ran")})
     )

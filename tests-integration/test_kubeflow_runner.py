@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from harness import chain, copy_example, python, shell, steps_of
+from harness import LOSE_MAGNUS, chain, copy_example, python, shell, steps_of
 from kubeflow_kit import FILE, Kubeflow
 
 if TYPE_CHECKING:
@@ -28,10 +28,6 @@ TASKS = """
 
     def square(x: int):
         return {"square": x * x}
-
-    def die():
-        import os
-        os._exit(9)
 """
 
 
@@ -113,7 +109,7 @@ def test_it_is_emulated_in_containers(kubeflow: Kubeflow, account: Account) -> N
 def test_a_step_that_cannot_be_run(kubeflow: Kubeflow, account: Account) -> None:
     """Nothing comes after it, and the run is closed with the reason."""
     kubeflow.project.write("tasks.py", TASKS)
-    steps = {"break": python("tasks.die"), "never": shell("true")}
+    steps = {"break": shell(LOSE_MAGNUS), "never": shell("true")}
     kubeflow.write(chain(steps))
     kubeflow.write(chain(steps), docker_image=account.image(kubeflow.project.folder), run_id_from="parameter")
     kubeflow.render()

@@ -157,7 +157,7 @@ class TestWorkspace:
         baked.mkdir()
         (baked / "work.py").write_text(
             "from pathlib import Path\n"
-            "def write():\n    Path('data').mkdir()\n    Path('data/x.txt').write_text('from the image')\n"
+            "def write():\n    Path('data').mkdir(exist_ok=True)\n    Path('data/x.txt').write_text('from the image')\n"
             "def read():\n    return {'content': Path('data/x.txt').read_text()}\n"
         )
         (baked / "Dockerfile").write_text(
@@ -235,7 +235,7 @@ class TestWorkspace:
                 "dag": chain(
                     {
                         "one": shell(
-                            'id -u; echo "$HOME"; mkdir data; echo x > data/x; touch "$HOME/y"',
+                            'id -u; echo "$HOME"; echo x > data/x; touch "$HOME/y"',
                             catalog={"put": ["x"]},
                         )
                     }
@@ -511,11 +511,11 @@ class TestResume:
         self, containers: Containers, *, first_in_containers: bool
     ) -> None:
         """Per branch, from local to containers and back."""
-        work = "echo {0} >> worked"
+        work = "echo {0} >> ${{HERE:-.}}/worked"
         branches = {
             "good": chain({"one": shell(work.format("good"))}),
             "bad": chain(
-                {"one": shell(work.format("bad")), "two": shell("test -e fixed && echo two >> worked")}
+                {"one": shell(work.format("bad")), "two": shell("cd ${HERE:-.}; test -e fixed && echo two >> worked")}
             ),
         }
         steps = {

@@ -88,10 +88,10 @@ class TestContinued:
     def site(self, tmp_path: Path, stores: Stores, quick: Path) -> Site:
         """Have a pipeline with a branch and an item that fail until there is a file `fixed`."""
         site = Site(tmp_path / "site", stores, quick)
-        each = shell('echo "each $MAGNUS_PRM_x" >>ran; test "$MAGNUS_PRM_x" != 1 -o -e fixed')
+        each = shell('cd "$HERE"; echo "each $MAGNUS_PRM_x" >>ran; test "$MAGNUS_PRM_x" != 1 -o -e fixed')
         branches: Mapping[str, Any] = {
-            "good": chain({"work": shell("echo good >>ran; echo g=1 >>$MAGNUS_OUTPUT_PARAMETERS")}),
-            "bad": chain({"work": shell("echo bad >>ran; test -e fixed")}),
+            "good": chain({"work": shell("echo good >>$HERE/ran; echo g=1 >>$MAGNUS_OUTPUT_PARAMETERS")}),
+            "bad": chain({"work": shell("cd $HERE; echo bad >>ran; test -e fixed")}),
         }
         steps = {
             "first": shell("echo first >>ran; echo 'xs=[1, 2]' >>$MAGNUS_OUTPUT_PARAMETERS"),
@@ -135,7 +135,7 @@ def test_an_emulation_that_is_interrupted_leaves_nothing_running(
     site = Site(tmp_path / "site", stores, quick)
     project = site.project
     request.addfinalizer(project.kill_what_is_left)
-    waits = {name: chain({"wait": shell(f"touch {name}; sleep 60")}) for name in ("left", "right")}
+    waits = {name: chain({"wait": shell(f"touch $HERE/{name}; sleep 60")}) for name in ("left", "right")}
     project.write("pipeline.yaml", {"dag": chain({"split": {"type": "parallel", "branches": waits}})})
     done = project.call("magnus", "execute", "-c", f"{target}.yaml", "-o", RENDERED, quick=quick)
     assert done.returncode == 0, done.stderr

@@ -133,8 +133,8 @@ class TestEnds:
     def test_a_failed_run_is_continued_on_local_and_by_a_machine(self, on_s3: OnS3) -> None:
         """What had succeeded is not run again; what is certain to have ended is not even called."""
         steps = {
-            "good": {"one": shell("echo good >>ran")},
-            "bad": {"one": shell("echo bad >>ran; test -e fixed")},
+            "good": {"one": shell("echo good >>$HERE/ran")},
+            "bad": {"one": shell("cd $HERE; echo bad >>ran; test -e fixed")},
         }
         graph = chain({"first": shell("echo first >>ran"), "split": parallel(**steps), "last": shell("true")})
         on_s3.render(graph)
@@ -153,7 +153,7 @@ class TestEnds:
 
     def test_a_failure_on_local_is_continued_by_a_machine(self, on_s3: OnS3) -> None:
         """Items that had succeeded are not run again."""
-        work = shell('echo "$MAGNUS_PRM_item" >>ran; test "$MAGNUS_PRM_item" = 1 || test -e fixed')
+        work = shell('cd "$HERE"; echo "$MAGNUS_PRM_item" >>ran; test "$MAGNUS_PRM_item" = 1 || test -e fixed')
         graph = chain({"each": each(chain({"work": work}))})
         on_s3.project.write("p.yaml", {"items": [1, 2]})
         on_s3.project.write("pipeline.yaml", {"dag": graph})
@@ -169,12 +169,12 @@ class TestEnds:
     def test_a_step_that_cannot_be_run_ends_the_run(self, on_s3: OnS3) -> None:
         """In a branch, too: the way after its failure is not gone."""
         breaking = shell(
-            "mv config.yaml away.yaml; echo broken: >config.yaml; touch broke", on_failure="mend"
+            "cd $HERE; mv config.yaml away.yaml; echo broken: >config.yaml; touch broke", on_failure="mend"
         )
         branches = parallel(
-            bad={"break": breaking, "never": shell("touch never"), "mend": shell("touch never")}
+            bad={"break": breaking, "never": shell("touch $HERE/never"), "mend": shell("touch $HERE/never")}
         )
-        on_s3.render(chain({"split": branches | {"on_failure": "last"}, "last": shell("touch never")}))
+        on_s3.render(chain({"split": branches | {"on_failure": "last"}, "last": shell("touch $HERE/never")}))
         done = on_s3.emulate("one", expect=1)
         assert "broken" in done.stderr
         assert (on_s3.project.folder / "broke").exists()
@@ -191,7 +191,7 @@ class TestEnds:
 
     def test_a_signal_ends_everything_that_runs(self, on_s3: OnS3) -> None:
         """In branches that run at the same time."""
-        waiting = {name: {"work": shell(f"touch {name}; sleep 60")} for name in ("left", "right")}
+        waiting = {name: {"work": shell(f"touch $HERE/{name}; sleep 60")} for name in ("left", "right")}
         on_s3.render(chain({"split": parallel(**waiting)}))
         process = on_s3.project.start("emulate", "machine.json", "--run-id", "one", **on_s3.variables)
         wait_for(lambda: all((on_s3.project.folder / name).exists() for name in waiting), 60, "both branches")

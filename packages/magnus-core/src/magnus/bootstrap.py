@@ -249,6 +249,7 @@ def open_run(  # noqa: PLR0913 - the one place where a run is put together
     from magnus.engine.workers.setup import setup_of_workers
     from magnus.engine.workspaces import Workspaces
 
+    terminal.hide(masker)
     stack = ExitStack()
     try:
         if services is None:

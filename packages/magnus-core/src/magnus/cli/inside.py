@@ -48,5 +48,5 @@ def take_part(
     work: Callable[[Part, Mapping[str, str], Terminal, Reporter], T], part: Part, log_level: str
 ) -> T:
     """Do *work*, with people told on stderr how it goes, and return what came of it."""
-    with Terminal() as terminal:
+    with Terminal(hides_prints=True) as terminal:
         return work(part, os.environ, terminal, make_reporter(terminal, log_level))

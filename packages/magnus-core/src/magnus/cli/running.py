@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
 def run_and_exit(request: Request, *, as_json: bool, log_level: str, work: Work = execute) -> None:
     """Execute *request* by *work*; exits with 1 if the pipeline failed."""
-    with Terminal(out_to_err=as_json) as terminal:
+    is_rendered_here = request.output == "-"
+    out_to_err = as_json and not is_rendered_here
+    with Terminal(out_to_err=out_to_err, hides_prints=not is_rendered_here) as terminal:
         reporter = make_reporter(terminal, log_level, resume_command(request), request.config_file)
         try:
             outcome = work(request._replace(wants_run_log=as_json), os.environ, terminal, reporter)

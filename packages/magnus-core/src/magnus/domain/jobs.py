@@ -85,8 +85,14 @@ class JobEnd(NamedTuple):
         return cls(job, Status.FAIL, message)
 
     @classmethod
-    def of_process(cls, job: Job, return_code: int) -> JobEnd:
-        """Return the end of a job whose process ended before it did; *return_code* as `subprocess` gives it."""
+    def of_process(cls, job: Job, return_code: int, *, out_of_memory: bool = False) -> JobEnd:
+        """Return the end of a job whose process ended before it did.
+
+        Args:
+            job: The job.
+            return_code: As `subprocess` gives it.
+            out_of_memory: True if the kernel has ended processes here for want of memory while the job ran.
+        """
         if return_code >= 0:
             message = f"the process of the step ended by itself with exit code {return_code}"
             return cls(job, Status.FAIL, message, return_code, f"exit:{return_code}")
@@ -95,4 +101,6 @@ class JobEnd(NamedTuple):
         # What a shell reports for a process killed by a signal, so that retry_on means the same in a container.
         code = 128 - return_code
         message = f"the process of the step was killed by {name}{hint}"
+        if name == "SIGKILL" and out_of_memory:
+            message = "the process of the step was killed because it needed more than its memory"
         return cls(job, Status.FAIL, message, code, f"exit:{code}")

@@ -136,3 +136,25 @@ def fields_of(pid: int) -> list[bytes]:
     with open(f"/proc/{pid}/stat", "rb") as file:
         # The name of the program, which may hold anything, ends at the last parenthesis.
         return file.read().rpartition(b")")[2].split()
+
+
+def memory_kills() -> int:
+    """Return how many processes of this container or control group the kernel has ended for want of memory; 0 if unknown."""
+    try:
+        with open("/proc/self/cgroup", encoding="utf-8", errors="surrogateescape") as file:
+            groups = [line.rstrip("\n").split(":", 2) for line in file]
+    except OSError:
+        return 0
+    for _, controllers, path in groups:
+        if not controllers:
+            places = [f"/sys/fs/cgroup{path}/memory.events", "/sys/fs/cgroup/memory.events"]
+        elif controllers == "memory":  # the first version of control groups
+            folder = "/sys/fs/cgroup/memory"
+            # In a container the path is the one outside of it.
+            places = [f"{folder}{path}/memory.oom_control", f"{folder}/memory.oom_control"]
+        else:
+            continue
+        for place in places:
+            with suppress(OSError, KeyError, ValueError), open(place, encoding="ascii") as file:
+                return int(dict(line.split() for line in file)["oom_kill"])
+    return 0

@@ -12,6 +12,7 @@ from socket import SHUT_WR
 from typing import TYPE_CHECKING, Any
 
 from magnus.domain.jobs import JobEnd
+from magnus.domain.processes import memory_kills
 from magnus.engine.failure import Failure
 from magnus.engine.workers.background import Background
 from magnus.engine.workers.keeper import Keeper
@@ -68,6 +69,7 @@ class WorkerPool:
         self._poll.register(self._background.wake_descriptor, select.POLLIN)
         self._interrupt_descriptor = -1
         self._failure_of_import: str | None = None
+        self._memory_kills = memory_kills()
 
     # For the step runner
 
@@ -463,7 +465,9 @@ class WorkerPool:
                 running, JobEnd.of_broken_channel(job, "the process that guards the step was killed")
             )
         else:
-            self._fail_by_end(running, JobEnd.of_process(job, worker.exit_code))
+            kills, self._memory_kills = self._memory_kills, memory_kills()
+            end = JobEnd.of_process(job, worker.exit_code, out_of_memory=self._memory_kills > kills)
+            self._fail_by_end(running, end)
         self._finish(running)
 
     def _fail_by_end(self, running: Running, end: JobEnd) -> None:
