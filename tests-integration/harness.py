@@ -27,7 +27,10 @@ MARK = "WORKED_FOR_TEST"
 LOSE_MAGNUS = (
     "pid=$PPID; for _ in worker guard keeper; do pid=$(cut -d' ' -f4 /proc/$pid/stat); done; kill -9 $pid; sleep 60"
 )
-"""For a shell step: ends the `magnus` that has begun it, as the loss of a machine does."""
+"""For a shell step: ends the `magnus` that has begun it, as the loss of a machine does; that must be a `REAL_MAGNUS`."""
+
+REAL_MAGNUS = Path(sys.executable).parent
+"""In place of a quick one."""
 
 _EXAMPLES = Path(__file__).parents[1] / "examples"
 _LEFT_BY_RUNS = shutil.ignore_patterns(

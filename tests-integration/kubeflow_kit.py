@@ -28,7 +28,7 @@ class Kubeflow:
         """Work in the folder of *project* with the blocks *services*; *quick* is where the `magnus` is that runs nodes."""
         self.project = project
         self.services = services
-        self._quick = quick
+        self.quick = quick
         for name in [name for name in os.environ if name.startswith("MAGNUS_")]:
             monkeypatch.delenv(name)
         monkeypatch.chdir(project.folder)
@@ -52,9 +52,9 @@ class Kubeflow:
     def emulate(self, run_id: str, *options: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run what was rendered."""
         environment = self.project.environment(**variables)
-        environment["PATH"] = f"{self._quick}{os.pathsep}{environment['PATH']}"
+        environment["PATH"] = f"{self.quick}{os.pathsep}{environment['PATH']}"
         return subprocess.run(
-            [self._quick / "magnus", "emulate", FILE, "--run-id", run_id, *options],
+            [self.quick / "magnus", "emulate", FILE, "--run-id", run_id, *options],
             cwd=self.project.folder,
             env=environment,
             stdin=subprocess.DEVNULL,

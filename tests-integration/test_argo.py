@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from harness import LOSE_MAGNUS, Project, chain, shell, steps_of, wait_for
+from harness import LOSE_MAGNUS, REAL_MAGNUS, Project, chain, shell, steps_of, wait_for
 from outside import argo as outside
 from readme_blocks import Commands, File, read_blocks, shows
 from test_demo_renderer import AWKWARD, ITEMS, parallel
@@ -31,7 +31,7 @@ class OnArgo:
         """Begin with an empty bucket."""
         self.project = project
         self.blocks = stores.blocks()
-        self._quick = quick
+        self.quick = quick
 
     def write(self, graph: Mapping[str, Any], **options: Any) -> None:
         """Write the pipeline, and the configurations for Argo and for `local`."""
@@ -51,7 +51,7 @@ class OnArgo:
 
     def render_files(self, *options: str, expect: int = 0) -> str:
         """Render the files that are there."""
-        done = self.project.call("magnus", "execute", *options, quick=self._quick)
+        done = self.project.call("magnus", "execute", *options, quick=self.quick)
         assert done.returncode == expect, done.stderr
         file = self.project.folder / "workflow.yaml"
         if expect:
@@ -63,7 +63,7 @@ class OnArgo:
     def emulate(self, run_id: str, *, expect: int = 0, **variables: str) -> str:
         """Run the workflow; return what is told on stderr."""
         call = ("magnus", "emulate", "workflow.yaml", "--run-id", run_id)
-        done = self.project.call(*call, quick=self._quick, **variables)
+        done = self.project.call(*call, quick=self.quick, **variables)
         assert done.returncode == expect, done.stdout + done.stderr
         return done.stderr
 
@@ -144,6 +144,7 @@ class TestEnds:
             if where == "outermost"
             else chain({"split": {"type": "parallel", "branches": {"b": breaking}}})
         )
+        argo.quick = REAL_MAGNUS
         argo.render(graph, infrastructure_retries=1)
         told = argo.emulate("one", expect=1)
         assert "retry 1 of" in told
@@ -156,6 +157,7 @@ class TestEnds:
     def test_a_pod_that_was_lost_costs_no_attempt(self, argo: OnArgo) -> None:
         """It is made again, as the same attempt."""
         lost = shell(f"test -e lost || {{ touch lost; {LOSE_MAGNUS}; }}")
+        argo.quick = REAL_MAGNUS
         argo.render(chain({"one": lost}))
         argo.emulate("one")
         assert len(argo.run_log("one")["steps"]["one"]["attempts"]) == 1

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from harness import LOSE_MAGNUS, chain, python, shell, steps_of
+from harness import LOSE_MAGNUS, REAL_MAGNUS, chain, python, shell, steps_of
 from kubeflow_kit import FILE, Kubeflow
 from outside import kubeflow as outside
 from readme_blocks import Commands, File, read_blocks
@@ -111,6 +111,7 @@ def test_a_pod_that_is_killed_ends_the_run(kubeflow: Kubeflow) -> None:
     kubeflow.write(
         chain({"split": parallel(**branches) | {"on_failure": "last"}, "last": shell("echo last >>ran")})
     )
+    kubeflow.quick = REAL_MAGNUS
     kubeflow.render()
     assert kubeflow.emulate("one").returncode == 1
     assert kubeflow.project.lines("ran") == ["good"]

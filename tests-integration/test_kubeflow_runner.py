@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from harness import LOSE_MAGNUS, chain, copy_example, python, shell, steps_of
+from harness import chain, copy_example, python, shell, steps_of
 from kubeflow_kit import FILE, Kubeflow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aws.account import Account
+    from containers.base_image import BaseImage
     from harness import Project
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -106,10 +107,10 @@ def test_it_is_emulated_in_containers(kubeflow: Kubeflow, account: Account) -> N
     assert set(steps_of(kubeflow.log("one"))) == {"each", "each.%=3.square", "each.%=3.done", "done"}
 
 
-def test_a_step_that_cannot_be_run(kubeflow: Kubeflow, account: Account) -> None:
-    """Nothing comes after it, and the run is closed with the reason."""
+def test_a_step_that_cannot_be_run(kubeflow: Kubeflow, account: Account, base_image: BaseImage) -> None:
+    """Its image holds no magnus: nothing comes after it, and the run is closed with the reason."""
     kubeflow.project.write("tasks.py", TASKS)
-    steps = {"break": shell(LOSE_MAGNUS), "never": shell("true")}
+    steps = {"break": shell("true", executor_config={"docker_image": base_image.tag}), "never": shell("true")}
     kubeflow.write(chain(steps))
     kubeflow.write(chain(steps), docker_image=account.image(kubeflow.project.folder), run_id_from="parameter")
     kubeflow.render()

@@ -94,10 +94,10 @@ class TestContinued:
             "bad": chain({"work": shell("cd $HERE; echo bad >>ran; test -e fixed")}),
         }
         steps = {
-            "first": shell("echo first >>ran; echo 'xs=[1, 2]' >>$MAGNUS_OUTPUT_PARAMETERS"),
+            "first": shell("echo first >>$HERE/ran; echo 'xs=[1, 2]' >>$MAGNUS_OUTPUT_PARAMETERS"),
             "each": {"type": "map", "iterate_on": "xs", "iterate_as": "x", "branch": chain({"work": each})},
             "split": {"type": "parallel", "branches": branches},
-            "last": shell("echo last >>ran"),
+            "last": shell("echo last >>$HERE/ran"),
         }
         # The map's failure does not end the run, so that both are found unfinished.
         graph = chain(steps)
