@@ -121,7 +121,7 @@ class TestEnds:
             {"work": shell('cd "$HERE"; echo "$MAGNUS_PRM_item" >>ran; test "$MAGNUS_PRM_item" = a -o -e fixed')}
         )
         graph = chain(
-            {"first": shell("echo first >>ran"), "each": each(work), "last": shell("echo last >>ran")}
+            {"first": shell("echo first >>$HERE/ran"), "each": each(work), "last": shell("echo last >>$HERE/ran")}
         )
         argo.write(graph)
         argo.project.write("p.yaml", {"items": ["a", "b"]})
@@ -156,7 +156,7 @@ class TestEnds:
 
     def test_a_pod_that_was_lost_costs_no_attempt(self, argo: OnArgo) -> None:
         """It is made again, as the same attempt."""
-        lost = shell(f"test -e lost || {{ touch lost; {LOSE_MAGNUS}; }}")
+        lost = shell(f"test -e $HERE/lost || {{ touch $HERE/lost; {LOSE_MAGNUS}; }}")
         argo.quick = REAL_MAGNUS
         argo.render(chain({"one": lost}))
         argo.emulate("one")
@@ -164,7 +164,7 @@ class TestEnds:
 
     def test_the_time_of_the_run_is_kept_by_magnus(self, argo: OnArgo) -> None:
         """What runs then is stopped; nothing after it begins, and the reason is in the log."""
-        steps = {"one": shell("sleep 60", on_failure="two"), "two": shell("touch two")}
+        steps = {"one": shell("sleep 60", on_failure="two"), "two": shell("touch $HERE/two")}
         argo.render(chain(steps) | {"max_time": 3})
         argo.emulate("one", expect=1)
         log = argo.run_log("one")

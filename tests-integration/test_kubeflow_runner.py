@@ -109,8 +109,11 @@ def test_it_is_emulated_in_containers(kubeflow: Kubeflow, account: Account) -> N
 
 def test_a_step_that_cannot_be_run(kubeflow: Kubeflow, account: Account, base_image: BaseImage) -> None:
     """Its image holds no magnus: nothing comes after it, and the run is closed with the reason."""
-    kubeflow.project.write("tasks.py", TASKS)
-    steps = {"break": shell("true", executor_config={"docker_image": base_image.tag}), "never": shell("true")}
+    steps = {
+        "first": shell("true"),
+        "break": shell("true", executor_config={"docker_image": base_image.tag}),
+        "never": shell("true"),
+    }
     kubeflow.write(chain(steps))
     kubeflow.write(chain(steps), docker_image=account.image(kubeflow.project.folder), run_id_from="parameter")
     kubeflow.render()

@@ -136,7 +136,7 @@ class TestEnds:
             "good": {"one": shell("echo good >>$HERE/ran")},
             "bad": {"one": shell("cd $HERE; echo bad >>ran; test -e fixed")},
         }
-        graph = chain({"first": shell("echo first >>ran"), "split": parallel(**steps), "last": shell("true")})
+        graph = chain({"first": shell("echo first >>$HERE/ran"), "split": parallel(**steps), "last": shell("true")})
         on_s3.render(graph)
         on_s3.emulate("one", expect=1)
         assert on_s3.run_log("one")["status"] == "FAIL"
@@ -182,7 +182,7 @@ class TestEnds:
 
     def test_the_time_of_the_whole_run_is_kept(self, on_s3: OnS3) -> None:
         """By magnus, long before the machine would end."""
-        steps = {"one": shell("sleep 60", on_failure="two"), "two": shell("touch two")}
+        steps = {"one": shell("sleep 60", on_failure="two"), "two": shell("touch $HERE/two")}
         on_s3.render(chain(steps) | {"max_time": 2})
         on_s3.emulate("one", expect=1)
         log = on_s3.run_log("one")
