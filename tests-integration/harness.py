@@ -24,9 +24,7 @@ MARK = "WORKED_FOR_TEST"
 `HERE` has the same value: in a branch, whose steps work in a folder of their own, it is where a test looks for what they leave.
 """
 
-LOSE_MAGNUS = (
-    "pid=$PPID; for _ in worker guard keeper; do pid=$(cut -d' ' -f4 /proc/$pid/stat); done; kill -9 $pid; sleep 60"
-)
+LOSE_MAGNUS = "pid=$PPID; for _ in worker guard keeper; do pid=$(cut -d' ' -f4 /proc/$pid/stat); done; kill -9 $pid; sleep 60"
 """For a shell step: ends the `magnus` that has begun it, as the loss of a machine does; that must be a `REAL_MAGNUS`."""
 
 REAL_MAGNUS = Path(sys.executable).parent

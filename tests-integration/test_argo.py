@@ -118,10 +118,18 @@ class TestEnds:
     def test_a_failed_run_of_local_is_continued_by_a_workflow(self, argo: OnArgo) -> None:
         """What had ended before is not in it; the map is walked for the item that had failed alone."""
         work = chain(
-            {"work": shell('cd "$HERE"; echo "$MAGNUS_PRM_item" >>ran; test "$MAGNUS_PRM_item" = a -o -e fixed')}
+            {
+                "work": shell(
+                    'cd "$HERE"; echo "$MAGNUS_PRM_item" >>ran; test "$MAGNUS_PRM_item" = a -o -e fixed'
+                )
+            }
         )
         graph = chain(
-            {"first": shell("echo first >>$HERE/ran"), "each": each(work), "last": shell("echo last >>$HERE/ran")}
+            {
+                "first": shell("echo first >>$HERE/ran"),
+                "each": each(work),
+                "last": shell("echo last >>$HERE/ran"),
+            }
         )
         argo.write(graph)
         argo.project.write("p.yaml", {"items": ["a", "b"]})
@@ -138,7 +146,9 @@ class TestEnds:
     @pytest.mark.parametrize("where", ["outermost", "branch"])
     def test_nothing_follows_a_step_that_could_not_be_run(self, where: str, argo: OnArgo) -> None:
         """Argo sees a failed pod; where a failure leads to, magnus sees that the step has not ended."""
-        breaking = chain({"break": shell(LOSE_MAGNUS, on_failure="mend"), "mend": shell('touch "$HERE/mended"')})
+        breaking = chain(
+            {"break": shell(LOSE_MAGNUS, on_failure="mend"), "mend": shell('touch "$HERE/mended"')}
+        )
         graph = (
             breaking
             if where == "outermost"

@@ -93,7 +93,9 @@ def test_failures_go_where_the_dag_says(kubeflow: Kubeflow) -> None:
 def test_what_had_ended_is_not_called_when_a_run_is_continued(kubeflow: Kubeflow) -> None:
     """Nor is anything in it: it is not in the file."""
     first = parallel(left={"one": shell("echo x >>$HERE/ran")}, right={"one": shell("true")})
-    kubeflow.write(chain({"split": first, "bad": shell("test -e fixed"), "last": shell("echo last >>$HERE/ran")}))
+    kubeflow.write(
+        chain({"split": first, "bad": shell("test -e fixed"), "last": shell("echo last >>$HERE/ran")})
+    )
     kubeflow.project.execute("-c", "local.yaml", "--run-id", "one", expect=1)
     kubeflow.project.write("fixed", "")
     text = kubeflow.render("--use-cached", "one")
@@ -107,9 +109,14 @@ def test_what_had_ended_is_not_called_when_a_run_is_continued(kubeflow: Kubeflow
 
 def test_a_pod_that_is_killed_ends_the_run(kubeflow: Kubeflow) -> None:
     """A branch beside it goes on to its end; then the run is closed with the reason, and can be continued."""
-    branches = {"bad": {"die": shell(f"test -e fixed || {{ {LOSE_MAGNUS}; }}")}, "good": {"one": shell("echo good >>$HERE/ran")}}
+    branches = {
+        "bad": {"die": shell(f"test -e fixed || {{ {LOSE_MAGNUS}; }}")},
+        "good": {"one": shell("echo good >>$HERE/ran")},
+    }
     kubeflow.write(
-        chain({"split": parallel(**branches) | {"on_failure": "last"}, "last": shell("echo last >>$HERE/ran")})
+        chain(
+            {"split": parallel(**branches) | {"on_failure": "last"}, "last": shell("echo last >>$HERE/ran")}
+        )
     )
     kubeflow.quick = REAL_MAGNUS
     kubeflow.render()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from containers.images import build
 from harness import chain, copy_example, python, shell, steps_of
 from kubeflow_kit import FILE, Kubeflow
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
     from aws.account import Account
     from containers.base_image import BaseImage
+    from docker import DockerClient
     from harness import Project
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -107,17 +110,29 @@ def test_it_is_emulated_in_containers(kubeflow: Kubeflow, account: Account) -> N
     assert set(steps_of(kubeflow.log("one"))) == {"each", "each.%=3.square", "each.%=3.done", "done"}
 
 
-def test_a_step_that_cannot_be_run(kubeflow: Kubeflow, account: Account, base_image: BaseImage) -> None:
-    """Its image holds no magnus: nothing comes after it, and the run is closed with the reason."""
+def test_a_step_that_cannot_be_run(
+    kubeflow: Kubeflow, account: Account, engine: DockerClient, base_image: BaseImage, tmp_path: Path
+) -> None:
+    """The magnus in its image is broken: nothing comes after it, and the run is closed with the reason."""
+    folder = tmp_path / "broken"
+    folder.mkdir()
+    (folder / "Dockerfile").write_text(
+        f"FROM {base_image.tag}\nRUN printf '#!/bin/sh\\nexit 9\\n' >/usr/bin/magnus && chmod +x /usr/bin/magnus\n"
+    )
+    broken = f"magnus-tests-broken:{os.getpid()}"
+    build(engine, broken, folder)
     steps = {
         "first": shell("true"),
-        "break": shell("true", executor_config={"docker_image": base_image.tag}),
+        "break": shell("true", executor_config={"docker_image": broken}),
         "never": shell("true"),
     }
     kubeflow.write(chain(steps))
     kubeflow.write(chain(steps), docker_image=account.image(kubeflow.project.folder), run_id_from="parameter")
     kubeflow.render()
-    assert run_by_kfp(kubeflow, account, "one") == 1
+    try:
+        assert run_by_kfp(kubeflow, account, "one") == 1
+    finally:
+        engine.images.remove(broken)
     log = kubeflow.log("one")
     assert (log["status"], log["message"]) == ("FAIL", "Kubeflow ended the pipeline before the run had ended")
     assert "never" not in steps_of(log)

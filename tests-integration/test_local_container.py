@@ -515,7 +515,10 @@ class TestResume:
         branches = {
             "good": chain({"one": shell(work.format("good"))}),
             "bad": chain(
-                {"one": shell(work.format("bad")), "two": shell("cd ${HERE:-.}; test -e fixed && echo two >> worked")}
+                {
+                    "one": shell(work.format("bad")),
+                    "two": shell("cd ${HERE:-.}; test -e fixed && echo two >> worked"),
+                }
             ),
         }
         steps = {

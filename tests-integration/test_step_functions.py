@@ -136,7 +136,9 @@ class TestEnds:
             "good": {"one": shell("echo good >>$HERE/ran")},
             "bad": {"one": shell("cd $HERE; echo bad >>ran; test -e fixed")},
         }
-        graph = chain({"first": shell("echo first >>$HERE/ran"), "split": parallel(**steps), "last": shell("true")})
+        graph = chain(
+            {"first": shell("echo first >>$HERE/ran"), "split": parallel(**steps), "last": shell("true")}
+        )
         on_s3.render(graph)
         on_s3.emulate("one", expect=1)
         assert on_s3.run_log("one")["status"] == "FAIL"
@@ -153,7 +155,9 @@ class TestEnds:
 
     def test_a_failure_on_local_is_continued_by_a_machine(self, on_s3: OnS3) -> None:
         """Items that had succeeded are not run again."""
-        work = shell('cd "$HERE"; echo "$MAGNUS_PRM_item" >>ran; test "$MAGNUS_PRM_item" = 1 || test -e fixed')
+        work = shell(
+            'cd "$HERE"; echo "$MAGNUS_PRM_item" >>ran; test "$MAGNUS_PRM_item" = 1 || test -e fixed'
+        )
         graph = chain({"each": each(chain({"work": work}))})
         on_s3.project.write("p.yaml", {"items": [1, 2]})
         on_s3.project.write("pipeline.yaml", {"dag": graph})
