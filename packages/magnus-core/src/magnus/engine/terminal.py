@@ -35,14 +35,14 @@ class Terminal:
         self._own = tuple(
             _leads_to(stream, number) for stream, number in zip(self._streams, (1, 2), strict=True)
         )
-        self._out = 2 if out_to_err else 1
+        self._out_to_err = out_to_err
         self._hides_prints = hides_prints
         self._masks: list[StreamMasker] = []
         self._lock = Lock()
 
     def __enter__(self) -> Terminal:
         """Use as a context manager that closes."""
-        if self._out == 2:
+        if self._out_to_err:
             os.dup2(2, 1)  # for libraries in C
         if self._hides_prints:
             sys.stdout, sys.stderr = (
@@ -62,7 +62,7 @@ class Terminal:
             for number, mask in enumerate(self._masks, 1):
                 self.write_task_output(mask.flush(), number)
             sys.stdout, sys.stderr = self._streams
-        if self._out == 2:
+        if self._out_to_err:
             os.dup2(self._descriptors[0], 1)
         for descriptor in self._descriptors:
             os.close(descriptor)
@@ -70,7 +70,7 @@ class Terminal:
     @property
     def task_descriptors(self) -> tuple[int, int]:
         """Where a child process writes what its task prints on stdout and stderr."""
-        return self._descriptors[self._out - 1], self._descriptors[1]
+        return self._descriptors[self._number(1) - 1], self._descriptors[1]
 
     @property
     def stderr(self) -> TextIO:
@@ -90,11 +90,14 @@ class Terminal:
 
     def write_task_output(self, data: bytes, number: int) -> None:
         """Write what a task printed on stdout (1) or stderr (2)."""
-        self._write(data, self._out if number == 1 else 2)
+        self._write(data, self._number(number))
 
     def write_error(self, text: str) -> None:
         """Write *text* for people, to stderr."""
         self._write(text.encode(errors="backslashreplace"), 2)
+
+    def _number(self, number: int) -> int:
+        return 2 if self._out_to_err else number
 
     def _write(self, data: bytes, number: int) -> None:
         if not self._own[number - 1]:
