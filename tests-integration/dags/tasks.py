@@ -9,7 +9,15 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from magnus import get_parameter, get_secret, put_in_catalog, set_parameter, track_this
+from magnus import (
+    get_object,
+    get_parameter,
+    get_secret,
+    put_in_catalog,
+    put_object,
+    set_parameter,
+    track_this,
+)
 
 KEPT = os.environ.get("KEPT_FOLDER") or os.environ.get("HERE", "")
 """What outlives an attempt also where each has a file system of its own."""
@@ -144,3 +152,48 @@ def metrics() -> None:
 def interact(n: int) -> None:
     """Set a parameter by calling magnus."""
     set_parameter(n=get_parameter("n") + n)
+
+
+def keep_same(x: Any = "", y: Any = "") -> None:
+    """Write a file and an object that have the same names in every branch and item."""
+    Path("data", "same.txt").write_text(f"{x} {y}\n", encoding="utf-8")
+    put_object([x, y], "same")
+
+
+def change_same(x: Any = "", y: Any = "") -> None:
+    """Read both, and write them anew."""
+    assert Path("data", "same.txt").read_text(encoding="utf-8") == f"{x} {y}\n"
+    assert get_object("same") == [x, y]
+    Path("data", "same.txt").write_text(f"changed: {x} {y}\n", encoding="utf-8")
+    put_object(["changed", x, y], "same")
+
+
+def check_same(x: Any = "", y: Any = "") -> dict[str, str]:
+    """Return what is in the file; the object has the same."""
+    assert get_object("same") == ["changed", x, y]
+    text = Path("data", "same.txt").read_text(encoding="utf-8")
+    assert text == f"changed: {x} {y}\n"
+    return {"seen": text.strip().removeprefix("changed: ")}
+
+
+def collect_same() -> dict[str, list[str]]:
+    """Return what is in all files of branches and items."""
+    texts = [path.read_text(encoding="utf-8") for path in Path("data").glob("[!.]*/**/same.txt")]
+    return {"collected": sorted(text.strip().removeprefix("changed: ") for text in texts)}
+
+
+def half_first(item: int) -> None:
+    """Leave half of the work at the first attempt."""
+    tried = Path(KEPT, f"tried {item}")
+    if not tried.exists():
+        tried.touch()
+        Path("data", "half.txt").write_text("half", encoding="utf-8")
+        put_in_catalog("data/half.txt")
+        message = "half of the work is done"
+        raise ConnectionError(message)
+    Path("data", "whole.txt").write_text("whole", encoding="utf-8")
+
+
+def find_half() -> dict[str, list[str]]:
+    """Return which files there are."""
+    return {"found": sorted(path.name for path in Path("data").iterdir())}

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from magnus.domain.capabilities import Isolation
 from magnus.engine.catalog_sync import find_files
+from magnus.errors import ExecutionError
 from magnus.ports.catalog import TEMPORARY_PREFIX
 
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from magnus.domain.jobs import Job
     from magnus.domain.nodes import CatalogSettings
+    from magnus.engine.context import RunContext
 
 
 class FolderSnapshot:
@@ -62,6 +67,19 @@ class FolderSnapshot:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def take_snapshot(context: RunContext, job: Job) -> FolderSnapshot | None:
+    """Return the files as they are before *job*; None where no attempt can follow, or none would see what this one leaves."""
+    settings = job.node.catalog
+    capabilities = context.executor.capabilities(context.executor.options)
+    is_seen = capabilities.shares_working_folder and capabilities.isolation is not Isolation.STEP
+    if settings is None or not is_seen or job.attempt_number >= job.node.retry.max_attempts:
+        return None
+    folder = settings.compute_data_folder or context.services.catalog.compute_data_folder
+    with suppress(ExecutionError):  # a pattern that cannot be used fails the attempt itself
+        return FolderSnapshot(Path(context.workspaces.of(job, folder).data_folder), settings)
+    return None
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -68,11 +68,6 @@ class Terminal:
             os.close(descriptor)
 
     @property
-    def task_descriptors(self) -> tuple[int, int]:
-        """Where a child process writes what its task prints on stdout and stderr."""
-        return self._descriptors[self._number(1) - 1], self._descriptors[1]
-
-    @property
     def stderr(self) -> TextIO:
         """The stream that stderr was, for whoever asks what it can show."""
         return self._streams[1]

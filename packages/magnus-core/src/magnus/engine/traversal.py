@@ -9,11 +9,8 @@ from __future__ import annotations
 import heapq
 import itertools
 import sys
-from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from magnus.domain.capabilities import Isolation
 from magnus.domain.graph import DEFAULT_MAX_TIME_SECONDS
 from magnus.domain.jobs import Job, JobEnd
 from magnus.domain.names import ROOT_BRANCH, step_name
@@ -21,7 +18,7 @@ from magnus.domain.run_log import BranchLog, Status, StepLog
 from magnus.engine.attached import Attached, record_left_open
 from magnus.engine.attempts import pause_seconds, record_lost, record_stopped
 from magnus.engine.composite import FanOut, Pending, Walk, failure_of, open_branch, record_join, root_walk
-from magnus.engine.folder_snapshot import FolderSnapshot
+from magnus.engine.folder_snapshot import take_snapshot
 from magnus.engine.interrupt import StopRun
 from magnus.engine.scope import Scope
 from magnus.engine.step_files import forget_joins, join_files
@@ -452,21 +449,10 @@ class Traversal:
 
     def _files_as_before(self, pending: Pending, job: Job) -> None:
         """Let every attempt start from the same files, where this process sees them."""
-        settings = pending.node.catalog
-        if settings is None or pending.node.retry.max_attempts == 1 or not self._sees_files:
-            return
-        if pending.attempt_number == 1:
-            folder = settings.compute_data_folder or self._context.services.catalog.compute_data_folder
-            with suppress(ExecutionError):  # a pattern that cannot be used fails the attempt itself
-                place = self._context.workspaces.of(job, folder)
-                pending.snapshot = FolderSnapshot(Path(place.data_folder), settings)
-        elif pending.snapshot is not None:
+        if pending.snapshot is not None:
             pending.snapshot.restore()
-
-    @property
-    def _sees_files(self) -> bool:
-        capabilities = self._executor.capabilities(self._executor.options)
-        return capabilities.shares_working_folder and capabilities.isolation is not Isolation.STEP
+        elif pending.attempt_number == 1:
+            pending.snapshot = take_snapshot(self._context, job)
 
     def _delay(self, pending: Pending, seconds: float) -> None:
         due = self._context.clock.monotonic() + seconds

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from magnus.domain.jobs import Job
 from magnus.domain.names import ROOT_BRANCH, branch_name, step_name
 from magnus.domain.run_log import BranchLog, Status, StepLog
 from magnus.engine.attempts import pause_seconds, record_stopped
+from magnus.engine.folder_snapshot import take_snapshot
 from magnus.engine.interrupt import StopRun
 from magnus.engine.workspaces import kept_files
 from magnus.errors import ConfigurationError
@@ -151,10 +153,13 @@ def _attempt(inside: InsideRun, address: Address, step: StepLog) -> Status:
             _add_code_identities(context, job, step)
         context.recorder.add_step_log(step)
         context.reporter.step_started(step, job.attempt_number)
-        inside.run.step_runner(job)
+        with take_snapshot(context, job) or nullcontext() as snapshot:
+            inside.run.step_runner(job)
+            recorded = context.recorder.get_step_log(address.name) or step
+            if snapshot is not None and recorded.status is Status.PROCESSING:
+                snapshot.restore()  # for the process of the next attempt
     except StopRun as stop:
         raise stopped(inside, f"the step '{address.name}'", stop) from stop
-    recorded = context.recorder.get_step_log(address.name) or step
     if recorded.status is Status.PROCESSING:
         pause = pause_seconds(context.run_id, job.step_name, job.node.retry, job.attempt_number)
         context.reporter.attempt_failed(recorded, pause)
