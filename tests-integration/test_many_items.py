@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from functools import cache
 from hashlib import sha256
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +17,7 @@ from magnus.domain.run_log import RunLog, full_dict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from aws.account import Account
     from aws.stores import Stores
