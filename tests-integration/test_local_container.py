@@ -461,15 +461,15 @@ class TestInterrupts:
         assert again["status"] == "SUCCESS"
 
     def test_a_timeout_ends_the_container_with_all_it_started(self, containers: Containers) -> None:
-        """It counts from the begin of the attempt: starting the container takes longer than this."""
+        """It counts from the begin of the attempt: starting the container takes longer than this. The step may save its work."""
+        saving = "trap 'sleep 1; echo saved >>saved; exit 1' TERM; sleep 60 & wait"
         log = containers.run(
-            chain(
-                {"quick": shell("true", timeout=0.4), "one": shell("sleep 60 & wait", timeout=0.4, retry=2)}
-            ),
+            chain({"quick": shell("true", timeout=0.4), "one": shell(saving, timeout=0.4, retry=2)}),
             expect=1,
         )
         attempts = steps_of(log)["one"]["attempts"]
         assert [attempt["failure"] for attempt in attempts] == [["timeout"], ["timeout"]]
+        assert containers.lines("saved") == ["saved", "saved"]
         assert steps_of(log)["quick"]["status"] == "SUCCESS"
         assert containers.left() == []
 

@@ -225,7 +225,6 @@ def open_run(  # noqa: PLR0913 - the one place where a run is put together
     executor: Executor | None = None,
     names_steps: bool = True,
     records_stops: bool = True,
-    limits_time: bool = True,
     main_module: str = "",
     keeper: Keeper | None = None,
     debugs: bool = False,
@@ -236,9 +235,8 @@ def open_run(  # noqa: PLR0913 - the one place where a run is put together
     """Put together what a process needs to traverse a run, or to run steps of it; the caller closes it.
 
     *names_steps* is false where the reader of the output puts the names of steps before the lines; *records_stops* where the
-    process that traverses records a step that is stopped; *limits_time* where another process keeps the `timeout` of the
-    step. *workspaces* are the folders of the steps, by default the ones that the executor's capabilities ask for, in which
-    each of *data_folders* is private.
+    process that traverses records a step that is stopped. *workspaces* are the folders of the steps, by default the ones that
+    the executor's capabilities ask for, in which each of *data_folders* is private.
     *main_module* is the name under which a worker imports the running script, if the steps need it.
     """
     # Here, so that whoever only judges a configuration does not wait for what runs steps.
@@ -288,7 +286,7 @@ def open_run(  # noqa: PLR0913 - the one place where a run is put together
         def worker_setup() -> WorkerSetup:
             return setup_of_workers(context, main_module)
 
-        runner = StepRunner(context, worker_setup, keeper, limits_time=limits_time)
+        runner = StepRunner(context, worker_setup, keeper)
         stack.enter_context(runner)
     except BaseException:
         stack.close()

@@ -152,9 +152,7 @@ class Watcher:
         if state is None or state.status == "SUCCEEDED":
             return None
         seconds = each.job.timeout_seconds
-        if seconds is not None and (
-            each.remote.timed_out or state.reason.startswith(failures.TIMED_OUT_REASON)
-        ):
+        if seconds is not None and state.reason.startswith(failures.TIMED_OUT_REASON):
             return failures.timed_out(seconds)
         return failures.ended(
             state,

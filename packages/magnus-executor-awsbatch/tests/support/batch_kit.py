@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 BEGIN = "<begin>"
 LAST = "<last>"
 ANSWER = "<answer>"
-TIMED_OUT = "<timed out>"
 REFUSE = "<refuse>"
 HANDOVER = "s3://bucket/handover"
 
@@ -69,7 +68,7 @@ class FakeRemote:
         self.command = command
         self.message = message
         self.mark = mark
-        self.has_begun = self.timed_out = self.has_told_all = self.has_answer = self.is_closed = False
+        self.has_begun = self.has_told_all = self.has_answer = self.is_closed = False
         self.refusal = ""
         self.lines: list[str] = []
         self.answers: list[bytes] = []
@@ -81,10 +80,9 @@ class FakeRemote:
             self.has_begun |= line == BEGIN
             self.has_told_all |= line == LAST
             self.has_answer |= line == ANSWER
-            self.timed_out |= line == TIMED_OUT
             if line.startswith(REFUSE):
                 self.refusal = line.removeprefix(REFUSE)
-            elif line not in (BEGIN, LAST, ANSWER, TIMED_OUT):
+            elif line not in (BEGIN, LAST, ANSWER):
                 self.lines.append(line)
         return self.has_begun
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from batch_kit import ANSWER, BEGIN, LAST, REFUSE, TIMED_OUT
+from batch_kit import ANSWER, BEGIN, LAST, REFUSE
 from fake_batch import (
     CannotPull,
     Fails,
@@ -89,14 +89,8 @@ class TestTheStepItself:
         assert (end.exit_code, end.retryable) == (exit_code, True)
         assert kit.aws.calls["SubmitJob"] == 1
 
-    def test_a_step_that_took_too_long_says_so(self, kit: Kit) -> None:
-        """In the words of every executor."""
-        kit.aws.in_order(Fails(exit_code=124, lines=[BEGIN, TIMED_OUT, LAST]))
-        end = kit.run(kit.job(timeout=30))
-        assert (end.message, end.failure, end.retryable) == ("timed out after 30 s", "timeout", True)
-
     def test_batch_ends_a_step_that_does_not_end_itself(self, kit: Kit) -> None:
-        """Five minutes later, which is for starting magnus; the words are the same."""
+        """Five minutes later, which is for starting magnus; the words are those of every executor."""
         kit.aws.in_order(HANGS)
         began = kit.clock.now()
         end = kit.run(kit.job(timeout=30))

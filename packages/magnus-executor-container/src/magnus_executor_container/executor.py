@@ -46,6 +46,9 @@ _JUDGED_AS_LOCAL = (
 )
 _SECONDS_TO_STOP = 8.0  # a step has five to end by itself, and records its end then
 _SECONDS_TO_REMOVE = 4.0
+_SECONDS_TO_TIME_OUT = 20.0
+"""What a job has on top of its `timeout`, which magnus keeps in the container, before the container is killed."""
+
 _LOOK_SECONDS = 0.05
 """Time spent on the jobs of this machine while containers run as well."""
 _AT_ONCE = 4
@@ -195,7 +198,7 @@ class LocalContainerExecutor(InteractiveExecutor):
 
     def _begun(self, running: RunningJob) -> None:
         if running.job.timeout_seconds is not None:
-            running.deadline = time.monotonic() + running.job.timeout_seconds
+            running.deadline = time.monotonic() + running.job.timeout_seconds + _SECONDS_TO_TIME_OUT
             self._events.put((running, None))
 
     def _ended(self, running: RunningJob, end: JobEnd) -> None:

@@ -59,7 +59,7 @@ class RunningJob(ABC):
         self._thread.start()
 
     def time_out(self) -> None:
-        """Kill it: it has taken too long."""
+        """Kill it: it has taken too long, and did not end itself."""
         self._timed_out = True
         self.signal(signal.SIGKILL)
 

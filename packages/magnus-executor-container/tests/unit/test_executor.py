@@ -143,9 +143,10 @@ class TestJobs:
         assert {end.job.step_name for end in executor.wait_for_jobs(0)} == {"a", "b"}
 
     def test_a_timeout_is_counted_from_the_begin_of_the_attempt(
-        self, kit: Kit, executor: LocalContainerExecutor
+        self, kit: Kit, executor: LocalContainerExecutor, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """However long the container took to start."""
+        """However long the container took to start; magnus in it has some time to end it before."""
+        monkeypatch.setattr("magnus_executor_container.executor._SECONDS_TO_TIME_OUT", 0.05)
         may_begin = threading.Event()
 
         def start_slowly(container: FakeContainer, on_output: Callable[[bytes, int], object]) -> ContainerEnd:
@@ -161,9 +162,10 @@ class TestJobs:
         assert (end.failure, end.message) == ("timeout", "timed out after 0.05 s")
 
     def test_the_timeout_of_one_job_leaves_the_others_alone(
-        self, kit: Kit, executor: LocalContainerExecutor
+        self, kit: Kit, executor: LocalContainerExecutor, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """They go on."""
+        monkeypatch.setattr("magnus_executor_container.executor._SECONDS_TO_TIME_OUT", 0.05)
         kit.engine.script = kit.run_until_killed
         executor.trigger_job(kit.job("long"), kit.lent)
         executor.trigger_job(kit.job("short", timeout=0.05), kit.lent)

@@ -64,7 +64,6 @@ class ForwardedStep:
         self._tail = b""
         self.has_begun = False
         self.refusal = ""
-        self.timed_out = False
         self.has_told_all = False
         self.has_answer = False
         source = "--job-from-stdin"
@@ -103,7 +102,6 @@ class ForwardedStep:
     def _learn(self, told: Told) -> None:
         self.has_begun |= told.has_begun
         self.refusal = told.refusal or self.refusal
-        self.timed_out |= told.timed_out
         self.has_told_all |= told.is_last
         self.has_answer |= told.has_answer
         for secret in told.secrets:

@@ -132,7 +132,6 @@ class Told(NamedTuple):
         has_begun: The attempt begins now.
         secrets: What was handed out there.
         refusal: Why nothing was begun.
-        timed_out: The attempt took too long, and is ended now.
         has_answer: Something was left in the mailbox.
         is_last: Nothing comes after it.
     """
@@ -140,7 +139,6 @@ class Told(NamedTuple):
     has_begun: bool = False
     secrets: tuple[str, ...] = ()
     refusal: str = ""
-    timed_out: bool = False
     has_answer: bool = False
     is_last: bool = False
 

@@ -36,8 +36,6 @@ class StepRunner:
         context: RunContext,
         worker_setup: Callable[[], WorkerSetup],
         keeper: Keeper | None = None,
-        *,
-        limits_time: bool = True,
     ) -> None:
         """Run jobs of the run *context*.
 
@@ -45,12 +43,10 @@ class StepRunner:
             context: The run.
             worker_setup: Gives the facts that a new worker needs first.
             keeper: A process for workers that was started before.
-            limits_time: True if the `timeout` of a step is kept here.
         """
         self._context = context
         self._worker_setup = worker_setup
         self._keeper = keeper
-        self._limits_time = limits_time
         self._pool: WorkerPool | None = None
         self._lent: dict[str, tuple[StepLog, Scope]] = {}
         self._outputs: dict[str, Values] = {}
@@ -80,7 +76,6 @@ class StepRunner:
                 self._context,
                 self._worker_setup,
                 self._keeper,
-                limits_time=self._limits_time,
             )
         return self._pool
 

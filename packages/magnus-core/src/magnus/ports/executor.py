@@ -123,10 +123,6 @@ class RemoteStep(Protocol):
         """Why magnus, in that process, could not begin; empty if it did not say so."""
 
     @property
-    def timed_out(self) -> bool:
-        """Whether the process, limiting its own time, said that the attempt took too long."""
-
-    @property
     def has_told_all(self) -> bool:
         """Whether the process has said that nothing more will come from it."""
 

@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 import threading
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,7 +30,7 @@ from magnus.plugins.manager import AdapterManager
 from magnus.ports.executor import InteractiveExecutor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Mapping
 
     from magnus.bootstrap import Run
     from magnus.domain.nodes import Node
@@ -42,8 +42,6 @@ if TYPE_CHECKING:
 _SECONDS_TO_CONNECT = 5.0
 _LENGTH_BYTES = 8
 _PIECE_BYTES = 1024**2
-TIMED_OUT_EXIT_CODE = 124
-"""As the command `timeout` ends."""
 
 
 def run_forwarded_job(terminal: Terminal, source: str = "") -> Status:
@@ -87,8 +85,7 @@ def run_forwarded_job(terminal: Terminal, source: str = "") -> Status:
             raise
         tell(Told(has_begun=True))
         try:
-            with _time_limit(forwarded, node, tell):
-                return _run(run, job, node)
+            return _run(run, job, node)
         finally:
             tell(_last(run.step_runner.secrets, forwarded, mailbox))
 
@@ -124,27 +121,6 @@ def _last(secrets: tuple[str, ...], forwarded: Forwarded, mailbox: Mailbox | Non
     return Told(has_begun=True, has_answer=True, is_last=True)
 
 
-@contextmanager
-def _time_limit(forwarded: Forwarded, node: Node, tell: Callable[[Told], None]) -> Iterator[None]:
-    """End this process, and so the container that it is the first process of, once the attempt has taken too long."""
-    seconds = node.timeout_seconds
-    if not forwarded.is_unattended or seconds is None:
-        yield
-        return
-
-    def end() -> None:
-        tell(Told(has_begun=True, timed_out=True, is_last=True))
-        os._exit(TIMED_OUT_EXIT_CODE)
-
-    timer = threading.Timer(seconds, end)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-
-
 def _run(run: Run, forwarded: ForwardedJob, node: Node) -> Status:
     job = Job(
         run_id=forwarded.run_id,
@@ -177,7 +153,6 @@ def _open(
         services=services,
         names_steps=False,
         records_stops=not forwarded.is_unattended,
-        limits_time=False,
         workspaces=Workspaces(Isolation.NONE, str(Path.cwd()), fixed=job.folder),
         is_strict=job.is_strict,
     )

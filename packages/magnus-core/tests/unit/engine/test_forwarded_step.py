@@ -218,16 +218,14 @@ def test_a_refusal_is_kept(stage: Stage) -> None:
 
 
 def test_the_end_is_known_as_it_was_told(stage: Stage) -> None:
-    """Whether the time was over, whether an answer was left, and that nothing more comes; each by itself."""
+    """Whether an answer was left, and that nothing more comes; each by itself."""
     step = stage.step()
     step.write(told(step, has_begun=True), 1)
-    assert (step.timed_out, step.has_answer, step.has_told_all) == (False, False, False)
-    step.write(told(step, timed_out=True), 1)
-    assert (step.timed_out, step.has_answer, step.has_told_all) == (True, False, False)
+    assert (step.has_answer, step.has_told_all) == (False, False)
     step.write(told(step, has_answer=True), 1)
-    assert (step.timed_out, step.has_answer, step.has_told_all) == (True, True, False)
+    assert (step.has_answer, step.has_told_all) == (True, False)
     step.write(told(step, is_last=True), 1)
-    assert (step.timed_out, step.has_answer, step.has_told_all) == (True, True, True)
+    assert (step.has_answer, step.has_told_all) == (True, True)
 
 
 def test_secrets_in_the_answer_are_hidden_from_then_on(stage: Stage) -> None:

@@ -95,7 +95,7 @@ TOLD = [
     Told(has_begun=True),
     Told(has_begun=True, secrets=("a\nb", "ü")),
     Told(refusal="db:5432 does not answer"),
-    Told(has_begun=True, timed_out=True, is_last=True),
+    Told(has_begun=True, has_answer=True, is_last=True),
     Told(has_answer=True),
 ]
 

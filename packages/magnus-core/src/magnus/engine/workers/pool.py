@@ -44,8 +44,6 @@ class WorkerPool:
         context: RunContext,
         setup: Callable[[], WorkerSetup],
         keeper: Keeper | None = None,
-        *,
-        limits_time: bool = True,
     ) -> None:
         """Start nothing yet.
 
@@ -53,12 +51,10 @@ class WorkerPool:
             context: The run.
             setup: Gives the facts that a new worker needs first.
             keeper: A keeper that was started before; None for a new one.
-            limits_time: True if the `timeout` of a step is kept here, and not by whoever started this process.
         """
         self._context = context
         self._setup = setup
         self._keeper = keeper or Keeper()
-        self._limits_time = limits_time
         self._workers: list[Worker] = []
         self._by_descriptor: dict[int, Worker] = {}
         self._waiting: list[Running] = []
@@ -261,7 +257,7 @@ class WorkerPool:
             self._watch(worker)
 
     def _begin_to_count(self, running: Running) -> None:
-        limit = running.attempt.job.timeout_seconds if self._limits_time else None
+        limit = running.attempt.job.timeout_seconds
         running.deadline = None if limit is None else time.monotonic() + limit
 
     def _ready_worker(self) -> Worker:
