@@ -461,7 +461,7 @@ class TestInterrupts:
         assert again["status"] == "SUCCESS"
 
     def test_a_timeout_ends_the_container_with_all_it_started(self, containers: Containers) -> None:
-        """It counts from the begin of the attempt: starting the container takes longer than this. The step may save its work."""
+        """It counts from the begin of the attempt: starting the container takes longer. The step may save its work."""
         saving = "trap 'sleep 1; echo saved >>saved; exit 1' TERM; sleep 60 & wait"
         log = containers.run(
             chain({"quick": shell("true", timeout=0.4), "one": shell(saving, timeout=0.4, retry=2)}),

@@ -37,7 +37,7 @@ class FakeRemote:
         self.command = command
         self.message = stdin
         self.mark = "mark"
-        self.has_told_all = self.has_answer = False
+        self.is_hurried = self.has_told_all = self.has_answer = False
         self.has_begun = False
         self.refusal = ""
         self.last_words = ""

@@ -68,7 +68,7 @@ class FakeRemote:
         self.command = command
         self.message = message
         self.mark = mark
-        self.has_begun = self.has_told_all = self.has_answer = self.is_closed = False
+        self.is_hurried = self.has_begun = self.has_told_all = self.has_answer = self.is_closed = False
         self.refusal = ""
         self.lines: list[str] = []
         self.answers: list[bytes] = []

@@ -45,6 +45,7 @@ _JUDGED_AS_LOCAL = (
     "`run_in_local` out of the configuration, and set it for the steps that stay on this machine"
 )
 _SECONDS_TO_STOP = 8.0  # a step has five to end by itself, and records its end then
+_SECONDS_IN_A_HURRY = 0.5
 _SECONDS_TO_REMOVE = 4.0
 _SECONDS_TO_TIME_OUT = 20.0
 """What a job has on top of its `timeout`, which magnus keeps in the container, before the container is killed."""
@@ -265,8 +266,7 @@ class LocalContainerExecutor(InteractiveExecutor):
         if self._here is not None:
             self._here.stop()
             self._staying.clear()
-        until = time.monotonic() + _SECONDS_TO_STOP
-        left = [each for each in running if not each.join(max(0.0, until - time.monotonic()))]
+        left = _left_of(running, time.monotonic() + _SECONDS_TO_STOP)
         for each in left:
             each.signal(signal.SIGKILL)
         until = time.monotonic() + _SECONDS_TO_REMOVE
@@ -293,6 +293,16 @@ class LocalContainerExecutor(InteractiveExecutor):
             state = "still running" if found.is_running else "ended"
             told.append(f"removed {what} ({state}), which a killed magnus had left")
         return told
+
+
+def _left_of(running: Sequence[RunningJob], until: float) -> list[RunningJob]:
+    """Return the jobs that have not ended at *until*, or a moment after the user has asked a second time."""
+    left = list(running)
+    while left and (now := time.monotonic()) < until:
+        if any(each.is_hurried for each in left):
+            until = min(until, now + _SECONDS_IN_A_HURRY)
+        left = [each for each in left if not each.join(_LOOK_SECONDS / len(left))]
+    return left
 
 
 def _data_folders(job: Job, run_here: StepRunner) -> dict[str, str]:

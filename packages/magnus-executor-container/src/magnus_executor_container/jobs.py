@@ -54,6 +54,11 @@ class RunningJob(ABC):
         self._is_stopped = False
         self._thread = threading.Thread(target=self._run, name=f"magnus-{job.step_name}", daemon=True)
 
+    @property
+    def is_hurried(self) -> bool:
+        """Whether it is to end at once."""
+        return self._remote.is_hurried
+
     def start(self) -> None:
         """Start it."""
         self._thread.start()

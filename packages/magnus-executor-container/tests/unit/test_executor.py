@@ -196,6 +196,24 @@ class TestJobs:
         assert sorted(kit.engine.removed) == sorted(container.id for container in kit.engine.created)
         assert executor.wait_for_jobs(None) == []
 
+    def test_a_second_wish_to_stop_shortens_the_time_that_is_given(
+        self, kit: Kit, executor: LocalContainerExecutor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What does not end by itself is killed soon, not after the hour that it would have had."""
+        monkeypatch.setattr("magnus_executor_container.executor._SECONDS_TO_STOP", 3600.0)
+        begun = threading.Event()
+
+        def run(container: FakeContainer, on_output: Callable[[bytes, int], object]) -> ContainerEnd:
+            begun.set()
+            return kit.run_until_killed(container, on_output)
+
+        kit.engine.script = run
+        executor.trigger_job(kit.job("a"), kit.lent)
+        assert begun.wait(kit.patience_seconds)
+        kit.lent.remotes[0][0].is_hurried = True
+        executor.stop_jobs()
+        assert kit.engine.created[0].signals == [signal.SIGTERM, signal.SIGKILL]
+
     def test_a_container_is_asked_for_with_its_labels_and_limits(
         self, kit: Kit, executor: LocalContainerExecutor
     ) -> None:

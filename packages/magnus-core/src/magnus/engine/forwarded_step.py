@@ -62,6 +62,7 @@ class ForwardedStep:
                 job.step_name, log_path, context.terminal, context.masker, context.reporter.warning
             )
         self._tail = b""
+        self._interrupts = context.interrupts
         self.has_begun = False
         self.refusal = ""
         self.has_told_all = False
@@ -98,6 +99,11 @@ class ForwardedStep:
     def take_answer(self, data: bytes) -> None:
         """See the port."""
         self._learn(read_told(data))
+
+    @property
+    def is_hurried(self) -> bool:
+        """See the port."""
+        return self._interrupts.is_hurried
 
     def _learn(self, told: Told) -> None:
         self.has_begun |= told.has_begun

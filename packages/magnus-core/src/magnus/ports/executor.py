@@ -123,6 +123,10 @@ class RemoteStep(Protocol):
         """Why magnus, in that process, could not begin; empty if it did not say so."""
 
     @property
+    def is_hurried(self) -> bool:
+        """Whether the user has asked a second time to stop: what is being stopped gets no more than a second."""
+
+    @property
     def has_told_all(self) -> bool:
         """Whether the process has said that nothing more will come from it."""
 

@@ -13,6 +13,7 @@ from magnus.domain.jobs import Job
 from magnus.domain.nodes import Node
 from magnus.engine.forwarded_step import ForwardedStep
 from magnus.engine.forwarding import Forwarded, ForwardedJob, Told, decode, own_version
+from magnus.engine.interrupt import Interrupts
 from magnus.engine.masking import Masker
 from magnus.engine.reporting import SilentReporter
 from magnus.engine.workspaces import Workspaces
@@ -51,6 +52,7 @@ class Stage:
             configuration=CONFIGURATION,
             reporter=SilentReporter(),
             services=SimpleNamespace(catalog=DoNothingCatalog()),
+            interrupts=Interrupts(),
             workspaces=Workspaces(Isolation.NONE, str(Path.cwd())),
             is_strict=False,
         )
