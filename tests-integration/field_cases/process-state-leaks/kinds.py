@@ -334,6 +334,8 @@ def change_daemon():
             os.execvp("sleep", ["sleep", "304.25"])
         os._exit(0)
     os.waitpid(pid, 0)
+    while not running("304.25"):
+        time.sleep(0.01)
 
 def look_daemon():
     return running("304.25")

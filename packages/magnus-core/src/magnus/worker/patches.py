@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from gc import get_referents
-from operator import is_
+from operator import eq, is_
 from types import FunctionType, ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from magnus.worker.contents import content_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _NOT_LOOKED_AT = (
     "_",
@@ -81,12 +84,9 @@ class Patches:
     def __init__(self, project: str) -> None:
         self._project = f"{project.rstrip('/')}/"
         self._known: dict[str, ModuleType] = {}
-        self._dictionaries: list[dict[str, Any]] = []
-        self._names: list[str] = []
-        self._values: list[Any] = []
-        self._standard: list[dict[str, Any]] = []
-        self._public: list[set[str]] = []
-        self._sizes: list[int] = []
+        self._watched: list[dict[str, Any]] = []
+        self._copies: list[dict[str, Any]] = []
+        self._matters: list[Callable[[str, Any], bool]] = []
         self._own: dict[str, tuple[ModuleType, dict[str, Any]]] = {}
         self._count = 0
         self.has_new_modules = False
@@ -98,12 +98,8 @@ class Patches:
         modules = sys.modules
         if not all(map(is_, map(modules.get, self._known), self._known.values())):
             return "sys.modules"
-        # One pass in C over everything that is looked at: it is done after every step.
-        is_same = all(map(is_, map(dict.get, self._dictionaries, self._names), self._values))
-        if not is_same and (changed := self._changed()):
+        if not self._is_same() and (changed := self._changed()):
             return changed
-        if list(map(len, self._standard)) != self._sizes and (added := self._added()):
-            return added
         for name, (module, state) in self._own.items():
             if modules.get(name) is not module or self._differs(vars(module), state):
                 return name
@@ -116,17 +112,26 @@ class Patches:
         """Remember modules as they are now, behind their import: from here on a task may change them."""
         self._take_new()
 
+    def _is_same(self) -> bool:
+        """Return True if nothing at all has changed: found in C, since there are thousands of names after every step."""
+        try:
+            return all(map(eq, self._watched, self._copies))
+        except Exception:  # noqa: BLE001 - a value was replaced by another that cannot be compared
+            return False
+
     def _changed(self) -> str:
-        """Return the first name that was changed, but for functions that a library has replaced by its own."""
-        for index, (dictionary, name, value) in enumerate(
-            zip(self._dictionaries, self._names, self._values, strict=True)
-        ):
-            now = dictionary.get(name)
-            if now is value:
+        """Return the first name that was changed and matters; take over what does not."""
+        for index, (dictionary, known) in enumerate(zip(self._watched, self._copies, strict=True)):
+            if _is_identical(dictionary, known):
                 continue
-            if not _has_replaced_itself(dictionary, now):
-                return f"{dictionary.get('__name__')}.{name}"
-            self._values[index] = now
+            matters = self._matters[index]
+            for name, value in known.items():
+                now = dictionary.get(name)
+                if now is not value and matters(name, value) and not _has_replaced_itself(dictionary, now):
+                    return f"{dictionary.get('__name__')}.{name}"
+            if matters is _matters_in_standard and (added := _public_names(dictionary) - known.keys()):
+                return f"{dictionary.get('__name__')}.{min(added)}"
+            self._copies[index] = dict(dictionary)
         return ""
 
     def _take_new(self, *, is_during_task: bool = False) -> None:
@@ -145,43 +150,18 @@ class Patches:
                 self._own[name] = (module, self._state_of(dictionary))
                 continue
             self._known[name] = module
-            self._remember(name, dictionary)
-        self._sizes = list(map(len, self._standard))
+            self._watch(dictionary, _matters_in_standard if _is_standard(dictionary) else _matters_in_library)
+            if name in _CLASSES_OF:
+                for each in list(dictionary.values()):
+                    if isinstance(each, type) and each.__module__ == name:
+                        (attributes,) = get_referents(vars(each))
+                        self._watch(attributes, _matters_in_class)
         self._count = len(sys.modules)
 
-    def _remember(self, name: str, dictionary: dict[str, Any]) -> None:
-        """Remember what is looked at of a module of a library."""
-        is_standard = _is_standard(dictionary)
-        self._look_at(
-            dictionary,
-            {
-                key: value
-                for key, value in list(dictionary.items())
-                if _is_fixed(value) and (key[:1] != _IS_PRIVATE or (is_standard and callable(value)))
-            },
-        )
-        if is_standard:
-            self._standard.append(dictionary)
-            self._public.append(_public_names(dictionary))
-        if name in _CLASSES_OF:
-            for each in list(dictionary.values()):
-                if isinstance(each, type) and each.__module__ == name:
-                    (attributes,) = get_referents(vars(each))
-                    functions = {key: value for key, value in attributes.items() if callable(value)}
-                    self._look_at(attributes, functions)
-
-    def _look_at(self, dictionary: dict[str, Any], values: dict[str, Any]) -> None:
-        self._dictionaries += [dictionary] * len(values)
-        self._names += values
-        self._values += values.values()
-
-    def _added(self) -> str:
-        """Return the first public name that was added to a module of the standard library; a submodule is no such name."""
-        for dictionary, known in zip(self._standard, self._public, strict=True):
-            if added := _public_names(dictionary) - known:
-                return f"{dictionary.get('__name__')}.{min(added)}"
-        self._sizes = list(map(len, self._standard))
-        return ""
+    def _watch(self, dictionary: dict[str, Any], matters: Callable[[str, Any], bool]) -> None:
+        self._watched.append(dictionary)
+        self._copies.append(dict(dictionary))
+        self._matters.append(matters)
 
     def _is_own(self, module: ModuleType) -> bool:
         file = getattr(module, "__file__", None)
@@ -219,8 +199,20 @@ class Patches:
         return name in self._own or (isinstance(module, ModuleType) and self._is_own(module))
 
 
-def _is_fixed(value: Any) -> bool:
-    return isinstance(value, float | str | ModuleType) or callable(value)
+def _is_identical(dictionary: dict[str, Any], known: dict[str, Any]) -> bool:
+    return len(dictionary) == len(known) and all(map(is_, map(dictionary.get, known), known.values()))
+
+
+def _matters_in_library(name: str, value: Any) -> bool:
+    return name[:1] != _IS_PRIVATE and (isinstance(value, float | str | ModuleType) or callable(value))
+
+
+def _matters_in_standard(name: str, value: Any) -> bool:
+    return _matters_in_library(name, value) or callable(value)
+
+
+def _matters_in_class(_: str, value: Any) -> bool:
+    return callable(value)
 
 
 def _public_names(dictionary: dict[str, Any]) -> set[str]:

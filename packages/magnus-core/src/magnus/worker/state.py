@@ -6,6 +6,7 @@ State that came with modules that a task has imported stays: the next step would
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # of CPython, as `signal` itself
 import atexit
 import gc
 import locale
@@ -48,7 +49,7 @@ class ProcessState:
         self._environ, self._environment = os.environ, dict(os.environ)
         self._raw_environment = dict(_raw_environment())
         self._umask = self._read_umask()
-        self._handlers = {number: signal.getsignal(number) for number in _SIGNALS}
+        self._handlers = {number: _signal.getsignal(number) for number in map(int, _SIGNALS)}
         self._locale = locale.setlocale(locale.LC_ALL)
         self._recursion_limit = sys.getrecursionlimit()
         self._switch_interval = sys.getswitchinterval()
@@ -255,7 +256,8 @@ class _Functions:
         self.getcwd, self.fchdir, self.umask = os.getcwd, os.fchdir, os.umask
         self.tzset = time.tzset
         self.getitimer, self.setitimer = signal.getitimer, signal.setitimer
-        self.getsignal, self.signal, self.sigmask = signal.getsignal, signal.signal, signal.pthread_sigmask
+        # Those of `signal` make a member of an enumeration of each: too slow for every signal after every step.
+        self.getsignal, self.signal, self.sigmask = _signal.getsignal, signal.signal, signal.pthread_sigmask
         self.set_wakeup = signal.set_wakeup_fd
         self.gettrace, self.settrace = sys.gettrace, sys.settrace
         self.getprofile, self.setprofile = sys.getprofile, sys.setprofile
