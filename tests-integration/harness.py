@@ -32,7 +32,7 @@ REAL_MAGNUS = Path(sys.executable).parent
 
 _EXAMPLES = Path(__file__).parents[1] / "examples"
 _LEFT_BY_RUNS = shutil.ignore_patterns(
-    ".catalog", ".run_log_store", ".station_requests", "__pycache__", "data", "scratch", "report_out.ipynb"
+    ".catalog", ".run_log_store", ".station_requests", "__pycache__", "data", ".reserved", "report_out.ipynb"
 )
 
 

@@ -9,6 +9,7 @@ STATION = Path("station")
 """What the station measured. It stands for a remote service: magnus neither stores nor restores it."""
 
 _REQUESTS = Path(".station_requests")
+_RESERVED = STATION / ".reserved"
 
 
 class StationBusyError(ConnectionError):
@@ -27,3 +28,19 @@ def download(name: str, target: Path) -> None:
         raise StationBusyError("the station is busy")
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(STATION / f"{name}.csv", target)
+
+
+def reserve(name: str) -> None:
+    """Keep others from changing the readings of the station *name*."""
+    _RESERVED.mkdir(exist_ok=True)
+    (_RESERVED / name).touch()
+
+
+def release(name: str) -> None:
+    """Let others change them again."""
+    (_RESERVED / name).unlink(missing_ok=True)
+
+
+def reserved() -> list[str]:
+    """Return the names of the stations that are reserved."""
+    return sorted(path.name for path in _RESERVED.glob("*"))

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import csv
-import shutil
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal
 
 from magnus import track_this
-from weather.station import download
+from weather.station import download, release, reserve, reserved
 
 READINGS = Path("data/readings")
 PUBLISHED = Path("data/averages.csv")
-SCRATCH = Path("scratch")
 
 
 def fetch(stations: list[str]) -> None:
@@ -35,13 +33,12 @@ def average(station: str, gaps: Literal["refuse", "skip"]) -> dict[str, Any]:
     Raises:
         ValueError: A reading is no number and *gaps* is `refuse`.
     """
-    SCRATCH.mkdir(exist_ok=True)
-    (SCRATCH / f"{station}.working").touch()
+    reserve(station)
     with (READINGS / f"{station}.csv").open(encoding="utf-8", newline="") as file:
         readings = [row["celsius"] for row in csv.DictReader(file)]
     numbers = [float(reading) for reading in readings if gaps == "refuse" or reading != "n/a"]
     track_this(readings_used=len(numbers))
-    (SCRATCH / f"{station}.working").unlink()
+    release(station)
     return {"averages": {"station": station, "celsius": round(fmean(numbers), 2)}}
 
 
@@ -54,11 +51,12 @@ def publish(averages: list[dict[str, Any]]) -> None:
 
 
 def clean_up() -> dict[str, Any]:
-    """Remove what a failed step left in `scratch/`.
+    """Release the stations that a failed step has left reserved.
 
     Returns:
-        `left_behind`: the names of the files that were removed.
+        `left_behind`: their names.
     """
-    left_behind = sorted(path.name for path in SCRATCH.glob("*"))
-    shutil.rmtree(SCRATCH, ignore_errors=True)
+    left_behind = reserved()
+    for station in left_behind:
+        release(station)
     return {"left_behind": left_behind}
