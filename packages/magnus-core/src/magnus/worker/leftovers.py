@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import sys
 import threading
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -13,6 +15,10 @@ from magnus.domain import processes
 _enumerate_threads = threading.enumerate
 _main = threading.main_thread
 _getppid = os.getppid
+_count_threads = _thread._count  # noqa: SLF001 - those that `threading` does not know, too; without the main one
+_monotonic = time.monotonic
+_sleep = time.sleep
+_PATIENCE_SECONDS = 0.1
 _waitid = getattr(os, "waitid", None)
 _children = processes.children
 _is_running = processes.is_running
@@ -32,8 +38,14 @@ def find() -> list[str]:
 
 
 def threads() -> bool:
-    """Return True if a thread is left."""
-    return len(_enumerate_threads()) > 1
+    """Return True if a thread is left; those that libraries have told to end get a moment for it."""
+    until = 0.0
+    while len(_enumerate_threads()) > 1 or _count_threads() > 0:
+        until = until or _monotonic() + _PATIENCE_SECONDS
+        if _monotonic() > until:
+            return True
+        _sleep(_PATIENCE_SECONDS / 20)
+    return False
 
 
 def _has_any() -> bool:

@@ -159,8 +159,9 @@ def _serve(channel: Channel) -> None:
         # The engine records the step meanwhile, and may have sent the next task already: it gives that to another worker if
         # this one says that it retires.
         left = leftovers.find()
+        has_threads = leftovers.threads()
         reasons = state.restore()
-        if leftovers.threads():
+        if has_threads:
             reasons.append("threads")
         if reasons or left:
             send({"retire": reasons, "left": left})
