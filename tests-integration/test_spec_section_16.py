@@ -464,7 +464,7 @@ class TestEnvironment:
     def test_nothing_reaches_the_next_step(self, project: Project, is_parallel: bool) -> None:
         """Its parameters, metrics, variables, `sys.path` and working directory are not in the process of the next."""
         _, first, last = self.run(project, is_parallel=is_parallel)
-        assert last["environment"] == first["environment"] == {"MAGNUS_PRM_given": "1"}
+        assert last["environment"] == first["environment"] == {}  # nor those that the run was started with
         assert last["path"] == first["path"]
         assert last["folder"] == first["folder"]
         assert (last["folder"] == str(project.folder)) is not is_parallel  # a branch has a folder of its own
