@@ -108,6 +108,14 @@ class Bench:
         assert len(ends) == count, f"of {count} jobs only {len(ends)} ended within {PATIENCE_SECONDS:g} s"
         return ends
 
+    def with_cause(self, end: JobEnd) -> JobEnd:
+        """Return *end* with the cause that the job has recorded itself, if it could."""
+        for attempt in self.attempts(end.job):
+            end = end._replace(
+                message=attempt.message, exit_code=attempt.exit_code, failure=attempt.failure[0]
+            )
+        return end
+
     def outcome(self, job: Job) -> JobEnd:
         """Trigger *job* and return how it ended."""
         status = self.trigger(job)
@@ -293,7 +301,8 @@ class ExecutorContract:
         with opened(blocks, tmp_path) as bench:
             if Feature.TIMEOUT in bench.capabilities.refused_features:
                 pytest.skip("the executor refuses timeouts")
-            end = bench.outcome(bench.job(_HEART.format(name="beats"), timeout=1.0))
+            job = bench.job(_HEART.format(name="beats"), timeout=1.0)
+            end = bench.with_cause(bench.outcome(job))
             assert (end.status, end.failure) == (Status.FAIL, "timeout")
             bench.assert_ends("beats")
             assert bench.outcome(bench.job("true", name="after", timeout=30)).status is Status.SUCCESS
@@ -306,12 +315,8 @@ class ExecutorContract:
             if bench.capabilities.placement is Placement.SAME_PROCESS:
                 pytest.skip("a step would take this process with it")
             job = bench.job("kill -9 $PPID; sleep 300")
-            end = bench.outcome(job)
+            end = bench.with_cause(bench.outcome(job))
             assert end.status is Status.FAIL
-            for attempt in bench.attempts(job):
-                end = end._replace(
-                    message=attempt.message, exit_code=attempt.exit_code, failure=attempt.failure[0]
-                )
             assert end.message
             assert (end.exit_code, end.failure) == (137, "exit:137")
             assert bench.outcome(bench.job("true", name="after")).status is Status.SUCCESS
